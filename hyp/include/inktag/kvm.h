@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
+/*
+ * kvm.h - what a VMM asks of KVM.
+ *
+ * KVM_CHECK_EXTENSION(KVM_CAP_INKTAG) returns INKTAG_ABI_VERSION, or 0. The VMM turns the
+ * extension on with KVM_ENABLE_CAP before it creates a vCPU; a VM in which it is not on
+ * behaves as under stock KVM. args[0] is the address of a struct kvm_inktag_limits.
+ *
+ * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above the module parameter of its name,
+ * unknown size), EBUSY (there are vCPUs), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested
+ * paging, AVIC on, SEV guest), ENOMEM.
+ */
+#ifndef INKTAG_KVM_H
+#define INKTAG_KVM_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define KVM_CAP_INKTAG		0x494b
+
+struct kvm_inktag_limits {
+	__u32 size;		/* sizeof(struct kvm_inktag_limits) */
+	__u32 haps;		/* HAPs at one time */
+	__u32 threads;		/* threads of one HAP */
+	__u32 descriptors;	/* descriptors of one HAP, at most INKTAG_DESC_MAX */
+	__u64 frames;		/* host pages for this VM: private frames and trusted page tables */
+};
+
+/* VM ioctls. ENOTTY on a VM without the extension. */
+
+/* The VM was reset: ends all HAPs, withdraws all rings. */
+#define KVM_INKTAG_RESET	_IO(0xAE, 0xe8)
+
+/* arg: an eventfd, signalled at each violation; -1 for none. */
+#define KVM_INKTAG_SET_EVENTFD	_IOW(0xAE, 0xe9, __s32)
+
+/*
+ * The oldest violation not fetched yet. ENODATA: none. The hypervisor keeps the last
+ * KVM_INKTAG_VIOLATIONS; `lost` counts those overwritten since the fetch before.
+ */
+#define KVM_INKTAG_VIOLATION	_IOR(0xAE, 0xea, struct kvm_inktag_violation)
+#define KVM_INKTAG_VIOLATIONS	64
+
+struct kvm_inktag_violation {
+	__u32 hap;
+	__u32 check;		/* enum inktag_check */
+	__u32 pid;		/* as the guest kernel claims */
+	__u32 lost;
+	__u64 addr;		/* virtual address in the HAP, or 0 */
+	__u64 gfn;		/* guest frame concerned, or ~0 */
+	__u64 arg;		/* see enum inktag_check */
+	__u64 time;		/* CLOCK_REALTIME, nanoseconds */
+	__u8 measurement[32];	/* zeros while the HAP is building */
+};
+
+/*
+ * Counters: KVM's binary statistics (KVM_GET_STATS_FD of the VM). Names:
+ *   inktag_haps, inktag_threads, inktag_frames, inktag_held        instant
+ *   inktag_cloaks, inktag_uncloaks, inktag_zero_maps, inktag_hints  cumulative
+ *   inktag_in                                       world switches into the trusted context
+ *   inktag_out_syscall, inktag_out_fault, inktag_out_interrupt, inktag_out_exit   and out of it
+ *   inktag_reenter               exits of the trusted context that went straight back
+ *   inktag_violations, inktag_refused (hypercalls that returned an error)
+ */
+
+_Static_assert(sizeof(struct kvm_inktag_limits) == 24, "limits size");
+_Static_assert(sizeof(struct kvm_inktag_violation) == 80, "violation size");
+
+#endif
