@@ -1,0 +1,47 @@
+# InkTag. `make help` lists the targets. V=1 shows the logs of the builds live.
+
+PARTS := hyp guest-kernel qemu libc programs attack
+export V
+
+help:
+	@echo 'make check-host    what this machine can do, and what it lacks'
+	@echo 'make demo          builds all, then shows bzip2 protected from its kernel'
+	@echo 'make test          builds all, then runs the unit tests and the tests in the lab'
+	@echo 'make unit          the unit tests alone'
+	@echo 'make lab           boots the VM to a shell (more: tools/lab --help)'
+	@echo 'make all           builds all parts:'
+	@echo '                   $(PARTS)'
+	@echo 'make clean         removes build/ (the cache of finished builds stays)'
+	@echo
+	@echo 'V=1                shows the logs of the builds live'
+	@echo 'BACKEND=host       runs on this machine'\''s own KVM, with our modules (needs AMD SVM)'
+
+check-host:
+	@tools/check-host
+
+all: $(PARTS)
+
+programs: libc
+attack: guest-kernel
+
+# Each script keeps its own cache, keyed by content, so make has nothing to compare.
+$(PARTS):
+	@tools/build/$@.sh
+
+unit:
+	@tests/unit/run
+
+test: check-host all
+	@tests/run
+
+demo: check-host all
+	@tools/demo
+
+lab: check-host all
+	@tools/lab
+
+clean:
+	rm -rf build
+
+.PHONY: help check-host all unit test demo lab clean $(PARTS)
+.NOTPARALLEL:
