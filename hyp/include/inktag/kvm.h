@@ -3,11 +3,12 @@
  * kvm.h - what a VMM asks of KVM.
  *
  * KVM_CHECK_EXTENSION(KVM_CAP_INKTAG) returns INKTAG_ABI_VERSION, or 0. The VMM turns the
- * extension on with KVM_ENABLE_CAP before it creates a vCPU; a VM in which it is not on
- * behaves as under stock KVM. args[0] is the address of a struct kvm_inktag_limits.
+ * extension on with KVM_ENABLE_CAP before any vCPU has run; a VM in which it is not on
+ * behaves as under stock KVM. args[0] is the address of a struct kvm_inktag_limits. There
+ * may be vCPUs already: QEMU realizes its devices after it has created them.
  *
  * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above the module parameter of its name,
- * unknown size), EBUSY (there are vCPUs), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested
+ * unknown size), EBUSY (a vCPU has run), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested
  * paging, AVIC on, SEV guest), ENOMEM.
  */
 #ifndef INKTAG_KVM_H
