@@ -7,9 +7,12 @@
  * behaves as under stock KVM. args[0] is the address of a struct kvm_inktag_limits. There
  * may be vCPUs already: QEMU realizes its devices after it has created them.
  *
- * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above the module parameter of its name,
- * unknown size), EBUSY (a vCPU has run), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested
- * paging, AVIC on, SEV guest), ENOMEM.
+ * The host's administrator bounds each limit by a parameter of the module kvm:
+ * inktag_max_haps, inktag_max_threads, inktag_max_descriptors, inktag_max_frames.
+ *
+ * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above its module parameter, unknown
+ * size), EBUSY (a vCPU has run), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested paging,
+ * AVIC on, SEV guest), ENOMEM.
  */
 #ifndef INKTAG_KVM_H
 #define INKTAG_KVM_H
