@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * inktag.h - the architecture of the core, on one page. Read this first.
+ *
+ * The core is the part of the hypervisor that decides: which page of which object stands in
+ * which frame, and who may see it. It knows neither KVM nor SVM (env.h is all it needs), so
+ * the same sources run in the module and in the unit tests.
+ *
+ *   vm      one protected VM: its HAPs, its held frames, its rings, its limits
+ *   hap     one protected process: trusted page table, hints, objects, threads
+ *   object  pages by index; serial 0 is the descriptor array
+ *   spage   one 4 KiB page of an object, with everything that is known about it
+ *   thread  the registers of a HAP's thread while it is out of the trusted context
+ *   hint    what the kernel reported for an address: (gfn, prot, token). Never trusted
+ *
+ * States of a frame (gfn):   ordinary  ->  held by one spage  ->  ordinary
+ * States of a spage:
+ *
+ *   ABSENT   never written, or dropped: reads as zeros. Has no struct ink_spage
+ *   DIRTY    in plaintext in a private frame; gfn held; the slot page is stale
+ *   CLEAN    in plaintext, read-only; gfn held; the slot page's ciphertext still has this tag
+ *   CLOAKED  ciphertext, wherever the kernel put it; (version, tag) say what it must be
+ *
+ *   absent_bind_dirty()     first write            cloaked_open_clean()   first access again
+ *   absent_load_dirty()     launch                 clean_write_dirty()    first write again
+ *   dirty_seal_cloaked()    the kernel touched it  clean_shut_cloaked()   the kernel touched it
+ *   any_drop_absent()       the HAP gave it up, or ended
+ *
+ * States of a HAP:     BUILDING -> RUNNING -> ENDED (from BUILDING, too)
+ * States of a thread:  NEW -> RUNNING <-> SYSCALL | FAULT | INTERRUPT;  gone when its HAP ends
+ *
+ * One lock per VM, vm->lock of the glue, is held in every function below unless it says
+ * "no lock". It protects everything in struct ink_vm and what hangs on it. Lock order:
+ * vm->lock, then KVM's mmu_lock. A page fault of QEMU's may be taken under it.
+ *
+ * Invariants of the structure (ink_vm_is_valid() checks them in tests and debug builds):
+ *
+ *   V1  vm->held maps gfn to s  <=>  s is DIRTY or CLEAN and s->gfn == gfn.
+ *   V2  A private frame belongs to exactly one spage, DIRTY or CLEAN, and is in no memory slot.
+ *   V3  The trusted page table maps va to a private frame only if the frame's spage says s->va
+ *       == va; writable only if it is DIRTY. A spage has at most one mapping.
+ *   V4  Each present entry of the trusted page table has a hint for its address.
+ *   V5  Between removing or restricting an entry and freeing, encrypting or unpinning what it
+ *       mapped stands ink_hap_flush().
+ *   V6  A thread is RUNNING on exactly one vCPU, or not RUNNING on any.
+ *   V7  What is allocated is counted: frames <= limits.frames, records <= INK_RECORDS(limits).
+ *
+ * Every function that changes something validates first; after its first change it cannot
+ * fail for a reason that a caller causes. Functions return 0 or a negated errno.
+ */
+#ifndef INK_INKTAG_H
+#define INK_INKTAG_H
+
+#include "env.h"
+#include "inktag/abi.h"
+
+/* --- structures ------------------------------------------------------------------------------ */
+
+enum ink_spage_state { INK_DIRTY = 1, INK_CLEAN, INK_CLOAKED };
+
+struct ink_spage {
+	struct ink_hap *hap;
+	u64 serial;		/* of its object */
+	u64 index;		/* in its object */
+	enum ink_spage_state state;
+	u64 gfn;		/* DIRTY, CLEAN: the held frame */
+	void *frame;		/* DIRTY, CLEAN: the private frame */
+	u64 va;			/* DIRTY, CLEAN: where it is mapped, or 0 */
+	u64 version;		/* CLEAN, CLOAKED: the nonce it was sealed under */
+	u8 tag[INK_TAG_SIZE];	/* CLEAN, CLOAKED */
+};
+
+struct ink_object {
+	struct ink_map pages;	/* index -> struct ink_spage */
+};
+
+/* Which access is judged. Bits as in INKTAG_PROT_*: exactly one of them. */
+#define INK_READ	INKTAG_PROT_READ
+#define INK_WRITE	INKTAG_PROT_WRITE
+#define INK_EXEC	INKTAG_PROT_EXEC
+
+/* Index into ink_regs.gpr: the hardware's encoding, as in KVM's VCPU_REGS_*. */
+enum { INK_RAX, INK_RCX, INK_RDX, INK_RBX, INK_RSP, INK_RBP, INK_RSI, INK_RDI,
+       INK_R8, INK_R9, INK_R10, INK_R11, INK_R12, INK_R13, INK_R14, INK_R15, INK_NR_GPR };
+
+struct ink_regs {
+	u64 gpr[INK_NR_GPR];
+	u64 rip;
+	u64 rflags;
+	u64 fsbase;
+	u64 gsbase;
+};
+
+enum ink_thread_state { INK_NEW, INK_RUNNING, INK_SYSCALL, INK_FAULT, INK_INTERRUPT };
+
+struct ink_thread {
+	struct ink_hap *hap;
+	u64 handle;		/* public: hap id << 32 | number of the thread */
+	enum ink_thread_state state;
+	struct ink_regs regs;	/* valid unless RUNNING */
+	void *xstate;		/* valid unless RUNNING; ink_xstate_alloc() */
+	u64 fault_va;		/* FAULT: page asked for */
+	u32 fault_access;	/* FAULT: INK_READ, INK_WRITE or INK_EXEC */
+	u64 ustack;		/* the untrusted context's RSP */
+};
+
+enum ink_hap_state { INK_BUILDING, INK_RUNS, INK_ENDED };
+
+struct ink_hap {
+	struct ink_vm *vm;
+	u32 id;			/* never reused in this VM */
+	u32 pid;		/* the guest kernel's claim; for reports only */
+	enum ink_hap_state state;
+	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
+	u64 cr3;		/* the address space it was made in, without PCID bits */
+	u64 stub;
+	u64 *root;		/* trusted page table: 4 levels; kernel half empty */
+	u64 tlb_gen;		/* raised when an entry is removed or restricted. Read without lock */
+	bool unflushed;		/* entries were removed since the last ink_hap_flush() */
+	struct ink_map hints;	/* va >> 12 -> packed hint */
+	struct ink_map objects;	/* serial -> struct ink_object */
+	struct ink_map threads;	/* number -> struct ink_thread */
+	u32 nr_threads;
+	struct ink_hash *hash;	/* BUILDING: the measurement so far */
+	u8 measurement[INKTAG_MEASUREMENT_SIZE];
+};
+
+struct ink_ring {
+	u64 gpa;		/* of the header page; 0: none */
+	u32 log2;		/* entries */
+	u32 head;		/* free-running; authoritative */
+};
+
+struct ink_stats {
+	u64 cloaks, uncloaks, zero_maps, hints, violations;
+};
+
+#define INK_MAX_VCPUS	64	/* rings; a VM with more vCPUs cannot have the extension */
+#define INK_MAX_UNPIN	64
+
+/* Records (hints and spages) that a VM may have: metadata of swapped-out pages included. */
+#define INK_RECORDS(limits)	((limits)->frames * 4)
+
+struct ink_vm {
+	struct kvm_inktag_limits limits;
+	struct ink_map haps;	/* id -> struct ink_hap; ENDED ones are not in it */
+	struct ink_map held;	/* gfn -> struct ink_spage. Looked up without lock, too */
+	struct ink_ring rings[INK_MAX_VCPUS];
+	void *zero;		/* one page of zeros, mapped read-only for ABSENT pages */
+	void *bounce;		/* one page: ciphertext on its way between slot and frame */
+	u32 nr_haps;
+	u32 last_hap;
+	u64 last_version;	/* of the sealed pages: never repeats under the VM's key */
+	u64 frames;		/* host pages in use: private frames and trusted page tables */
+	u64 records;
+	u64 nr_held;
+	u64 nr_threads;
+	u64 unpin[INK_MAX_UNPIN];	/* unmapped slot pages to be unpinned at the flush */
+	u32 nr_unpin;
+	struct ink_stats stats;
+	struct kvm_inktag_violation log[KVM_INKTAG_VIOLATIONS];
+	u32 log_first, log_count, log_lost;
+};
+
+/* --- vm.c: the VM ------------------------------------------------------------------------- */
+
+/* limits were checked against the module's. vm is zeroed by the caller. -ENOMEM: nothing is left. */
+int ink_vm_init(struct ink_vm *vm, const struct kvm_inktag_limits *limits);
+
+/* Ends all HAPs, withdraws all rings. Afterwards nothing is held. */
+void ink_vm_reset(struct ink_vm *vm);
+
+/* No vCPU is in a trusted context any more. Afterwards frames, records and held are 0. */
+void ink_vm_destroy(struct ink_vm *vm);
+
+/* The invariants V1 to V4 and V7, checked the slow way. */
+bool ink_vm_is_valid(struct ink_vm *vm);
+
+/* An attack on hap was found: counts and logs it. The caller then ends hap. gfn: ~0 if none. */
+void ink_violation(struct ink_hap *hap, enum inktag_check check, u64 va, u64 gfn, u64 arg);
+
+/* The oldest violation logged, removed from the log. -ENODATA: none. */
+int ink_violation_next(struct ink_vm *vm, struct kvm_inktag_violation *out);
+
+/* Counted host memory. ink_frame_free() clears the page. -> NULL, or -ENOSPC at the limit. */
+void *ink_frame_alloc(struct ink_vm *vm);
+void ink_frame_free(struct ink_vm *vm, void *frame);
+int ink_record_charge(struct ink_vm *vm);	/* -ENOSPC */
+void ink_record_uncharge(struct ink_vm *vm);
+
+/* --- spage.c: the transitions of a page. All: V1, V2, V3, V5 ---------------------------------- */
+
+/* The spage, or NULL if it is ABSENT. */
+struct ink_spage *ink_spage_find(struct ink_hap *hap, u64 serial, u64 index);
+
+/*
+ * absent -> DIRTY, bound to gfn, all zeros; or with the slot page's present content (launch).
+ * -ENOSPC, -ENOMEM; -EBUSY: gfn is held; -EFAULT: gfn is not RAM. I2.
+ */
+int absent_bind_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
+int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
+
+/*
+ * CLOAKED -> CLEAN: gfn holds the ciphertext. -EBADMSG: it does not (I2). Others as above;
+ * on error nothing changed.
+ */
+int cloaked_open_clean(struct ink_spage *s, u64 gfn);
+
+/* CLEAN -> DIRTY. The caller may then map it writable. */
+void clean_write_dirty(struct ink_spage *s);
+
+/*
+ * DIRTY -> CLOAKED: a fresh version is sealed into the slot page; CLEAN -> CLOAKED: the slot
+ * page has it already. I1: the trusted mapping is gone and flushed before the frame is read.
+ */
+void dirty_seal_cloaked(struct ink_spage *s);
+void clean_shut_cloaked(struct ink_spage *s);
+
+/* DIRTY, CLEAN, CLOAKED -> ABSENT; s is freed. The slot page is left as it is. */
+void any_drop_absent(struct ink_spage *s);
+
+/* Drop count pages of an object from index on. Returns how many there were. */
+u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count);
+
+/* The untrusted context touches gfn: cloaks what holds it. Afterwards gfn is ordinary. */
+void ink_gfn_touch(struct ink_vm *vm, u64 gfn);
+
+/* Is any frame of [gfn, gfn + count) held? No lock. */
+bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count);
+
+/* --- pt.c: the trusted page table (4 levels, 4 KiB pages) ---------------------------------- */
+
+enum ink_pt_kind { INK_PT_PRIVATE, INK_PT_ZERO, INK_PT_PINNED };
+
+/* Map va (page-aligned, below INKTAG_USER_END) with prot; what was there must be cleared
+ * first, or be the same page with less prot. -ENOSPC, -ENOMEM. */
+int ink_pt_map(struct ink_hap *hap, u64 va, u64 pa, u32 prot, enum ink_pt_kind kind);
+
+/* The leaf entry for va, 0 if not present. */
+u64 ink_pt_get(struct ink_hap *hap, u64 va);
+
+/* Clear va's entry, if there is one; the spage that was mapped there forgets va. Flushing is
+ * left to the caller (V5). */
+void ink_pt_clear(struct ink_hap *hap, u64 va);
+
+/* Frees the tables. Nothing is mapped any more, and no vCPU uses them. */
+void ink_pt_free(struct ink_hap *hap);
+
+/* V5: flush, if entries were removed, and unpin the slot pages they mapped. */
+void ink_hap_flush(struct ink_hap *hap);
+
+/* --- desc.c: descriptors ---------------------------------------------------------------------- */
+
+/* Each field in its range (descriptor.h). Independent of any other state. */
+bool ink_desc_is_valid(const struct inktag_desc *d);
+
+/*
+ * A copy of the descriptor that token names. -ENOENT: none such (free, invalid, out of range);
+ * -EAGAIN: its page of the array is not in plaintext now: resolve *array_va for reading first.
+ */
+int ink_desc_get(struct ink_hap *hap, u32 token, struct inktag_desc *d, u64 *array_va);
+
+/* --- ring.c: reports and hints ----------------------------------------------------------------- */
+
+/* INKTAG_HC_RING_SET for vCPU number cpu. -EINVAL, -EFAULT, -EBUSY. */
+int ink_ring_set(struct ink_vm *vm, u32 cpu, u64 gpa, u64 log2);
+
+/* Apply the entries of all rings, in the order of seq. Bounded by what the rings can hold. */
+void ink_ring_drain(struct ink_vm *vm);
+
+struct ink_hint {
+	u64 gfn;	/* < 2^40 */
+	u32 prot;
+	u32 token;	/* 0 .. INKTAG_DESC_MAX - 1, or INKTAG_TOKEN_NONE */
+};
+
+bool ink_hint_get(struct ink_hap *hap, u64 va, struct ink_hint *hint);
+int ink_hint_set(struct ink_hap *hap, u64 va, const struct ink_hint *hint);
+void ink_hint_clear(struct ink_hap *hap, u64 va, u64 npages);
+
+/* --- resolve.c: judging a HAP's access --------------------------------------------------------- */
+
+enum ink_verdict {
+	INK_MAPPED,	/* the trusted page table allows the access now: go on */
+	INK_ASK,	/* the kernel must map *ask_va first: fault there */
+	INK_KILL,	/* an attack; it is logged; end the HAP */
+	INK_NOMEM,	/* the host's memory or a limit; end the HAP */
+};
+
+/*
+ * The HAP's access to va: I2, I3. The rings were drained. On INK_ASK, *ask_va is va's page, or
+ * the page of the descriptor array that is needed to judge it (*ask_access says which access).
+ */
+enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_va, u32 *ask_access);
+
+/* INKTAG_HC_UNMAP. Returns pages dropped, or -EINVAL. */
+s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index);
+
+/* --- hap.c: the life of a HAP --------------------------------------------------------------- */
+
+/* INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). */
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid);
+
+/* NULL: no such HAP, or it has ended. */
+struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id);
+
+/*
+ * INKTAG_HC_HAP_ADD. translate gives the gfn that the guest's page table has for va, writable
+ * at CPL 3, now; -EAGAIN if none. It is called again after the frames are held: a frame that
+ * the kernel moved meanwhile is not taken. I2.
+ */
+int ink_hap_add(struct ink_hap *hap, u64 cr3, u64 va, u64 npages, u64 token,
+		int (*translate)(void *ctx, u64 va, u64 *gfn), void *ctx);
+
+/* INKTAG_HC_HAP_START: closes the measurement; *thread is NEW, with its registers set. */
+int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start,
+		  struct ink_thread **thread);
+
+/*
+ * End hap: its pages are dropped, its frames and threads freed, its translations flushed. The
+ * structure itself stays until the last vCPU that is in its trusted context calls
+ * ink_hap_put().
+ */
+void ink_hap_end(struct ink_hap *hap);
+void ink_hap_put(struct ink_hap *hap);
+
+/* --- thread.c: I4 -------------------------------------------------------------------------------- */
+
+/* -ENOSPC, -ENOMEM. */
+int ink_thread_create(struct ink_hap *hap, struct ink_thread **out);
+void ink_thread_free(struct ink_thread *t);
+
+/*
+ * The thread of the handle starts running on the calling vCPU, once. rax: the result, if it left
+ * for a system call. -ENOENT, -EPERM (another address space), -EBUSY (runs already; NEW). The
+ * caller loads t->regs and t->xstate, and owns the thread until ink_thread_suspend(). Takes a
+ * reference to the HAP.
+ */
+int ink_thread_resume(struct ink_vm *vm, u64 handle, u64 cr3, u64 rax, struct ink_thread **out);
+
+/* As above, for the thread that ink_hap_start() or a later clone made. -EBUSY: not NEW. */
+int ink_thread_start(struct ink_thread *t);
+
+/* The caller has stored regs and xstate: the thread leaves the vCPU. state: SYSCALL, FAULT or
+ * INTERRUPT. Drops the reference to the HAP. */
+void ink_thread_suspend(struct ink_thread *t, enum ink_thread_state state);
+
+/*
+ * What the untrusted context sees of t: zeros, the handle, the magic, the stub; for SYSCALL the
+ * number (RBX at the hypercall) and six arguments. I1: nothing else of t->regs is in out.
+ */
+void ink_thread_public_regs(const struct ink_thread *t, struct ink_regs *out);
+
+#endif
