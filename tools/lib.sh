@@ -5,6 +5,8 @@
 #   apt_private SUITE ARG...            apt-get with a sources list and an index of its own
 #   debian_source PKG [SUITE]           fetch a Debian source package, print the directory of its files
 #   debian_unpack PKG SUITE DIR         fetch it and unpack it, with Debian's patches, as DIR
+#   kernel_release                      print the release (uname -r) of the installed Linux 6.12 headers and image
+#   linux_source                        unpack the source of that very release in the cache, print its directory
 #   build_cached PART FUNC INPUT...     build/PART from the cache, or built by FUNC
 #   step WORDS                          inside FUNC: names what is going on, for the progress line
 #   say WORDS, die WORDS                a line on stderr; the same, and exit 1
@@ -126,6 +128,42 @@ debian_unpack() {
 	dsc=("$dir"/*.dsc)
 	rm -rf "$3"
 	dpkg-source --no-copy -x "${dsc[0]}" "$3"
+}
+
+# The headers, the image and the source must be of one point release: our patches are applied to the source, and
+# what is built from it is loaded into the image.
+kernel_release() {
+	local headers source image v
+	need_packages linux-headers-6.12-amd64 linux-image-6.12-amd64 linux-source-6.12
+	headers=$(dpkg-query -W -f '${Version}' linux-headers-6.12-amd64)
+	source=$(dpkg-query -W -f '${Version}' linux-source-6.12)
+	image=$(dpkg-query -W -f '${Version}' linux-image-6.12-amd64)
+	[[ $headers == "$source" && $headers == "$image" ]] ||
+		die "the installed Linux 6.12 packages are of different releases (headers $headers, image $image," \
+			"source $source): run apt-get install linux-headers-6.12-amd64 linux-image-6.12-amd64 linux-source-6.12"
+	v=$(dpkg-query -W -f '${Depends}' linux-headers-6.12-amd64)
+	v=${v#linux-headers-}
+	printf '%s\n' "${v%% *}"
+}
+
+# Unpacked once per release; read only for all parts.
+linux_source() {
+	local version dir lock
+	need_packages xz-utils
+	kernel_release >/dev/null
+	version=$(dpkg-query -W -f '${Version}' linux-source-6.12)
+	dir=$cache/sources/linux-$version
+	exec {lock}>"$cache/locks/linux-source"
+	flock "$lock"
+	if [[ ! -e $dir/.complete ]]; then
+		say "unpacking the source of Linux $version"
+		rm -rf "$cache"/sources/linux-*
+		mkdir -p "$dir"
+		tar -C "$dir" --strip-components=1 -xf /usr/src/linux-source-6.12.tar.xz
+		touch "$dir/.complete"
+	fi
+	exec {lock}>&-
+	printf '%s\n' "$dir"
 }
 
 # One line per input file (name relative to the repository, content), nothing about times.
