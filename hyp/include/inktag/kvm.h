@@ -35,7 +35,7 @@ struct kvm_inktag_limits {
 /* The VM was reset: ends all HAPs, withdraws all rings. */
 #define KVM_INKTAG_RESET	_IO(0xAE, 0xe8)
 
-/* arg: an eventfd, signalled at each violation; -1 for none. */
+/* arg: address of the number of an eventfd, signalled at each violation; -1 for none. */
 #define KVM_INKTAG_SET_EVENTFD	_IOW(0xAE, 0xe9, __s32)
 
 /*
