@@ -16,6 +16,8 @@
 #include <linux/minmax.h>
 #include <linux/bug.h>
 #include <linux/xarray.h>
+#include <linux/limits.h>
+#include <linux/stddef.h>
 #else
 #include "host.h"
 #endif
@@ -40,6 +42,17 @@ struct ink_map {
 	struct xarray xa;
 };
 #endif
+
+/* A small number (< 2^62) as a map's value. */
+static inline void *ink_map_value(u64 v)
+{
+	return (void *)(uintptr_t)(v << 1 | 1);
+}
+
+static inline u64 ink_map_number(const void *p)
+{
+	return (uintptr_t)p >> 1;
+}
 
 void ink_map_init(struct ink_map *map);
 void ink_map_destroy(struct ink_map *map);		/* frees the map, not what it points to */

@@ -72,6 +72,7 @@ struct ink_spage {
 
 struct ink_object {
 	struct ink_map pages;	/* index -> struct ink_spage */
+	u64 nr_pages;		/* an object without pages is not kept */
 };
 
 /* Which access is judged. Bits as in INKTAG_PROT_*: exactly one of them. */
@@ -91,6 +92,8 @@ struct ink_regs {
 	u64 gsbase;
 };
 
+#define INK_RFLAGS_USER	0x202ULL	/* interrupts on, and the bit that is always 1 */
+
 enum ink_thread_state { INK_NEW, INK_RUNNING, INK_SYSCALL, INK_FAULT, INK_INTERRUPT };
 
 struct ink_thread {
@@ -100,9 +103,11 @@ struct ink_thread {
 	struct ink_regs regs;	/* valid unless RUNNING */
 	void *xstate;		/* valid unless RUNNING; ink_xstate_alloc() */
 	u64 fault_va;		/* FAULT: page asked for */
-	u32 fault_access;	/* FAULT: INK_READ, INK_WRITE or INK_EXEC */
+	u32 fault_access;	/* FAULT: INK_READ, INK_WRITE or INK_EXEC; otherwise 0 */
 	u64 ustack;		/* the untrusted context's RSP */
 };
+
+#define INK_MAX_UNPIN	64
 
 enum ink_hap_state { INK_BUILDING, INK_RUNS, INK_ENDED };
 
@@ -117,10 +122,13 @@ struct ink_hap {
 	u64 *root;		/* trusted page table: 4 levels; kernel half empty */
 	u64 tlb_gen;		/* raised when an entry is removed or restricted. Read without lock */
 	bool unflushed;		/* entries were removed since the last ink_hap_flush() */
+	u64 unpin[INK_MAX_UNPIN];	/* slot pages that these mapped: unpinned after the flush */
+	u32 nr_unpin;
 	struct ink_map hints;	/* va >> 12 -> packed hint */
 	struct ink_map objects;	/* serial -> struct ink_object */
-	struct ink_map threads;	/* number -> struct ink_thread */
+	struct ink_map threads;	/* number -> struct ink_thread; freed with the structure */
 	u32 nr_threads;
+	u32 last_thread;	/* numbers are never reused in this HAP */
 	struct ink_hash *hash;	/* BUILDING: the measurement so far */
 	u8 measurement[INKTAG_MEASUREMENT_SIZE];
 };
@@ -129,14 +137,20 @@ struct ink_ring {
 	u64 gpa;		/* of the header page; 0: none */
 	u32 log2;		/* entries */
 	u32 head;		/* free-running; authoritative */
+	u32 tail;		/* as read once at the start of a drain */
+	struct inktag_ring_entry next;	/* the entry at head, copied once, if head != tail */
 };
 
 struct ink_stats {
-	u64 cloaks, uncloaks, zero_maps, hints, violations;
+	u64 cloaks;		/* spages that became CLOAKED */
+	u64 uncloaks;		/* CLOAKED spages that were opened */
+	u64 zero_maps;		/* ABSENT pages mapped to the page of zeros */
+	u64 hints;		/* ring entries applied */
+	u64 bad_entries;	/* ring entries ignored: out of range, no such HAP, no memory */
+	u64 violations;
 };
 
 #define INK_MAX_VCPUS	64	/* rings; a VM with more vCPUs cannot have the extension */
-#define INK_MAX_UNPIN	64
 
 /* Records (hints and spages) that a VM may have: metadata of swapped-out pages included. */
 #define INK_RECORDS(limits)	((limits)->frames * 4)
@@ -155,8 +169,6 @@ struct ink_vm {
 	u64 records;
 	u64 nr_held;
 	u64 nr_threads;
-	u64 unpin[INK_MAX_UNPIN];	/* unmapped slot pages to be unpinned at the flush */
-	u32 nr_unpin;
 	struct ink_stats stats;
 	struct kvm_inktag_violation log[KVM_INKTAG_VIOLATIONS];
 	u32 log_first, log_count, log_lost;
@@ -225,12 +237,19 @@ u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count);
 /* The untrusted context touches gfn: cloaks what holds it. Afterwards gfn is ordinary. */
 void ink_gfn_touch(struct ink_vm *vm, u64 gfn);
 
+/* A gfn that the core takes: what a hint can hold. */
+#define INK_GFN_END	(1ULL << 40)
+
 /* Is any frame of [gfn, gfn + count) held? No lock. */
 bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count);
 
 /* --- pt.c: the trusted page table (4 levels, 4 KiB pages) ---------------------------------- */
 
-enum ink_pt_kind { INK_PT_PRIVATE, INK_PT_ZERO, INK_PT_PINNED };
+enum ink_pt_kind {
+	INK_PT_PRIVATE,		/* a spage's private frame */
+	INK_PT_ZERO,		/* vm->zero */
+	INK_PT_PINNED,		/* a slot page, pinned once for this entry */
+};
 
 /* Map va (page-aligned, below INKTAG_USER_END) with prot; what was there must be cleared
  * first, or be the same page with less prot. -ENOSPC, -ENOMEM. */
@@ -238,6 +257,15 @@ int ink_pt_map(struct ink_hap *hap, u64 va, u64 pa, u32 prot, enum ink_pt_kind k
 
 /* The leaf entry for va, 0 if not present. */
 u64 ink_pt_get(struct ink_hap *hap, u64 va);
+
+/* Of a leaf entry; all false or 0 for one that is not present. */
+bool ink_pt_is(u64 pte, enum ink_pt_kind kind);
+bool ink_pt_allows(u64 pte, u32 access);
+bool ink_pt_writable(u64 pte);
+u64 ink_pt_pa(u64 pte);
+
+/* Slow: how many leaf entries are present; adds the number of tables to *tables. */
+u64 ink_pt_count(u64 *root, u64 *tables);
 
 /* Clear va's entry, if there is one; the spage that was mapped there forgets va. Flushing is
  * left to the caller (V5). */
@@ -326,14 +354,14 @@ void ink_hap_put(struct ink_hap *hap);
 
 /* --- thread.c: I4 -------------------------------------------------------------------------------- */
 
-/* -ENOSPC, -ENOMEM. */
+/* -ENOSPC, -ENOMEM. Threads are freed with their HAP. */
 int ink_thread_create(struct ink_hap *hap, struct ink_thread **out);
-void ink_thread_free(struct ink_thread *t);
 
 /*
  * The thread of the handle starts running on the calling vCPU, once. rax: the result, if it left
  * for a system call. -ENOENT, -EPERM (another address space), -EBUSY (runs already; NEW). The
- * caller loads t->regs and t->xstate, and owns the thread until ink_thread_suspend(). Takes a
+ * caller loads t->regs and t->xstate, and owns the thread until ink_thread_suspend(). If
+ * t->fault_access is not 0, the caller resolves that access before it goes on. Takes a
  * reference to the HAP.
  */
 int ink_thread_resume(struct ink_vm *vm, u64 handle, u64 cr3, u64 rax, struct ink_thread **out);
@@ -341,12 +369,15 @@ int ink_thread_resume(struct ink_vm *vm, u64 handle, u64 cr3, u64 rax, struct in
 /* As above, for the thread that ink_hap_start() or a later clone made. -EBUSY: not NEW. */
 int ink_thread_start(struct ink_thread *t);
 
-/* The caller has stored regs and xstate: the thread leaves the vCPU. state: SYSCALL, FAULT or
- * INTERRUPT. Drops the reference to the HAP. */
+/*
+ * The caller has stored regs and xstate, and for FAULT fault_va and fault_access: the thread
+ * leaves the vCPU. state: SYSCALL, FAULT or INTERRUPT. Drops the reference to the HAP: if the
+ * HAP has ended, t may be gone after the return.
+ */
 void ink_thread_suspend(struct ink_thread *t, enum ink_thread_state state);
 
 /*
- * What the untrusted context sees of t: zeros, the handle, the magic, the stub; for SYSCALL the
+ * What the untrusted context sees of t, by t->state (call it before the HAP can end): zeros, the handle, the magic, the stub; for SYSCALL the
  * number (RBX at the hypercall) and six arguments. I1: nothing else of t->regs is in out.
  */
 void ink_thread_public_regs(const struct ink_thread *t, struct ink_regs *out);

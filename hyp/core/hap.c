@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hap.c - the life of a HAP: made in an address space, filled and measured page by page,
+ * started once, ended whole.
+ */
+#include "inktag.h"
+
+#define HAP_ID_MAX	0x7fffffff
+
+struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id)
+{
+	ink_assert_locked(vm);
+	return id <= HAP_ID_MAX ? ink_map_get(&vm->haps, id) : NULL;
+}
+
+static bool cr3_is_taken(struct ink_vm *vm, u64 cr3)
+{
+	struct ink_hap *hap;
+	u64 id;
+
+	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U32_MAX)); id++)
+		if (hap->cr3 == cr3)
+			return true;
+	return false;
+}
+
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid)
+{
+	struct ink_hap *hap;
+
+	ink_assert_locked(vm);
+	if (vm->nr_haps >= vm->limits.haps || vm->last_hap >= HAP_ID_MAX ||
+	    vm->frames >= vm->limits.frames)
+		return -ENOSPC;
+	if (cr3_is_taken(vm, cr3))
+		return -EEXIST;
+
+	hap = ink_zalloc(sizeof(*hap));
+	if (!hap)
+		return -ENOMEM;
+	hap->vm = vm;
+	hap->id = vm->last_hap + 1;
+	hap->pid = pid;
+	hap->state = INK_BUILDING;
+	hap->refs = 1;
+	hap->cr3 = cr3;
+	ink_map_init(&hap->hints);
+	ink_map_init(&hap->objects);
+	ink_map_init(&hap->threads);
+	hap->root = ink_frame_alloc(vm);
+	hap->hash = ink_hash_new();
+	if (!hap->root || !hap->hash || ink_map_set(&vm->haps, hap->id, hap))
+		goto free;
+	vm->last_hap++;
+	vm->nr_haps++;
+	return hap->id;
+free:
+	if (hap->root)
+		ink_frame_free(vm, hap->root);
+	ink_hash_free(hap->hash);
+	ink_free(hap);
+	return -ENOMEM;
+}
+
+/* The range [va, va + npages) lies under token's descriptor, in protected memory. */
+static int check_add(struct ink_hap *hap, u64 va, u64 npages, u64 token, struct inktag_desc *d)
+{
+	u64 array_va;
+	int err;
+
+	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_ADD_MAX ||
+	    token >= INKTAG_DESC_MAX)
+		return -EINVAL;
+	err = ink_desc_get(hap, token, d, &array_va);
+	if (err)
+		return err;
+	if (d->kind != INKTAG_KIND_PRIVATE || va < d->addr ||
+	    (va - d->addr) >> INKTAG_PAGE_SHIFT >= d->npages ||
+	    npages > d->npages - ((va - d->addr) >> INKTAG_PAGE_SHIFT))
+		return -EINVAL;
+	return 0;
+}
+
+/* Takes back the first count pages of an add that failed. */
+static void undo_add(struct ink_hap *hap, u64 va, u64 serial, u64 index, u64 count)
+{
+	ink_hint_clear(hap, va, count);
+	ink_object_drop(hap, serial, index, count);
+}
+
+int ink_hap_add(struct ink_hap *hap, u64 cr3, u64 va, u64 npages, u64 token,
+		int (*translate)(void *ctx, u64 va, u64 *gfn), void *ctx)
+{
+	struct ink_hint hint = { .prot = INKTAG_PROT_MASK, .token = token };
+	struct inktag_desc d;
+	struct ink_spage *s;
+	u64 index, i, gfn;
+	int err;
+
+	ink_assert_locked(hap->vm);
+	if (hap->state != INK_BUILDING)
+		return -EBUSY;
+	if (hap->cr3 != cr3)
+		return -EPERM;
+	err = check_add(hap, va, npages, token, &d);
+	if (err)
+		return err;
+	index = d.index + ((va - d.addr) >> INKTAG_PAGE_SHIFT);
+	for (i = 0; i < npages; i++)
+		if (ink_spage_find(hap, d.oid[0], index + i))
+			return -EEXIST;
+
+	for (i = 0; i < npages; i++) {
+		err = translate(ctx, va + (i << INKTAG_PAGE_SHIFT), &hint.gfn);
+		if (!err)
+			err = absent_load_dirty(hap, d.oid[0], index + i, hint.gfn, &s);
+		if (err)
+			goto undo;
+		err = ink_hint_set(hap, va + (i << INKTAG_PAGE_SHIFT), &hint);
+		if (err) {
+			i++;
+			goto undo;
+		}
+		ink_relax();
+	}
+	/* A frame that the kernel took away before we held it is not ours: see resolve.c. */
+	for (i = 0; i < npages; i++) {
+		s = ink_spage_find(hap, d.oid[0], index + i);
+		err = translate(ctx, va + (i << INKTAG_PAGE_SHIFT), &gfn);
+		if (!err && gfn != s->gfn)
+			err = -EAGAIN;
+		if (err) {
+			i = npages;
+			goto undo;
+		}
+	}
+	for (i = 0; i < npages; i++) {
+		u64 head[2] = { va + (i << INKTAG_PAGE_SHIFT), token };
+
+		s = ink_spage_find(hap, d.oid[0], index + i);
+		ink_hash_update(hap->hash, head, sizeof(head));
+		ink_hash_update(hap->hash, s->frame, INKTAG_PAGE_SIZE);
+	}
+	return 0;
+undo:
+	undo_add(hap, va, d.oid[0], index, i);
+	return err;
+}
+
+int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start,
+		  struct ink_thread **thread)
+{
+	u64 measured[2] = { start->entry, start->rsp };
+	int err;
+
+	ink_assert_locked(hap->vm);
+	if (hap->state != INK_BUILDING)
+		return -EBUSY;
+	if (hap->cr3 != cr3)
+		return -EPERM;
+	if (start->entry >= INKTAG_USER_END || start->rsp >= INKTAG_USER_END ||
+	    start->stub >= INKTAG_USER_END - INKTAG_PAGE_SIZE || start->ustack >= INKTAG_USER_END)
+		return -EINVAL;
+	err = ink_thread_create(hap, thread);
+	if (err)
+		return err;
+
+	(*thread)->ustack = start->ustack;
+	(*thread)->regs.rip = start->entry;
+	(*thread)->regs.rflags = INK_RFLAGS_USER;
+	(*thread)->regs.gpr[INK_RSP] = start->rsp;
+	(*thread)->regs.gpr[INK_RDI] = start->info;
+	(*thread)->regs.gpr[INK_RAX] = INKTAG_START_MAGIC;
+	hap->stub = start->stub;
+	ink_hash_update(hap->hash, measured, sizeof(measured));
+	ink_hash_final(hap->hash, hap->measurement);
+	ink_hash_free(hap->hash);
+	hap->hash = NULL;
+	hap->state = INK_RUNS;
+	return 0;
+}
+
+void ink_hap_end(struct ink_hap *hap)
+{
+	struct ink_vm *vm = hap->vm;
+	u64 serial;
+
+	ink_assert_locked(vm);
+	if (hap->state == INK_ENDED)
+		return;
+	hap->state = INK_ENDED;
+	ink_map_del(&vm->haps, hap->id);
+	vm->nr_haps--;
+
+	/*
+	 * All vCPUs leave its trusted context, and find it ended before they could return to it:
+	 * so the flush is made even if nothing was mapped. V4: the hints lead to all mappings.
+	 */
+	ink_hint_clear(hap, 0, INKTAG_USER_END >> INKTAG_PAGE_SHIFT);
+	WRITE_ONCE(hap->tlb_gen, hap->tlb_gen + 1);
+	hap->unflushed = true;
+	ink_hap_flush(hap);
+	for (serial = 0; ink_map_next(&hap->objects, &serial, U64_MAX); serial++)
+		ink_object_drop(hap, serial, 0, INKTAG_INDEX_END);
+	ink_pt_free(hap);
+	ink_hash_free(hap->hash);
+	hap->hash = NULL;
+	ink_hap_put(hap);
+}
+
+void ink_hap_put(struct ink_hap *hap)
+{
+	struct ink_thread *t;
+	u64 nr = 0;
+
+	ink_assert_locked(hap->vm);
+	if (--hap->refs)
+		return;
+	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
+		ink_xstate_free(t->xstate);
+		memset(t, 0, sizeof(*t));
+		ink_free(t);
+		hap->vm->nr_threads--;
+	}
+	ink_map_destroy(&hap->threads);
+	ink_map_destroy(&hap->objects);
+	ink_map_destroy(&hap->hints);
+	ink_free(hap);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resolve.c - a HAP touches an address that its trusted page table does not map: judge what the
+ * kernel claims for it against the HAP's descriptor, and map (I2, I3).
+ *
+ * The kernel runs on other vCPUs meanwhile. Between its report and our holding of the frame it may
+ * have taken the frame away and given it to somebody else, whose content a later cloak would
+ * overwrite. It reports that before the frame can be reused; so after the frame is held the
+ * rings are drained once more, and if the hint is gone, the transition is taken back. From
+ * then on every touch of the frame faults. (This is for the honest kernel; no invariant needs it.)
+ */
+#include "inktag.h"
+
+struct access {
+	struct ink_hap *hap;
+	u64 page;		/* page-aligned */
+	u32 access;
+	struct ink_hint hint;
+	struct inktag_desc desc;
+};
+
+static u32 prot_of(const struct access *a)
+{
+	return a->hint.prot & a->desc.prot;
+}
+
+/* Drain again: does the kernel still say what it said? */
+static bool hint_stands(const struct access *a)
+{
+	struct ink_hint now;
+
+	ink_ring_drain(a->hap->vm);
+	return ink_hint_get(a->hap, a->page, &now) && now.gfn == a->hint.gfn &&
+	       now.prot == a->hint.prot && now.token == a->hint.token;
+}
+
+static enum ink_verdict violation(const struct access *a, enum inktag_check check)
+{
+	ink_violation(a->hap, check, a->page,
+		      check == INKTAG_CHECK_DESCRIPTOR ? U64_MAX : a->hint.gfn, a->hint.token);
+	return INK_KILL;
+}
+
+static enum ink_verdict frame_error(const struct access *a, int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return violation(a, INKTAG_CHECK_TAG);
+	case -EBUSY:
+	case -EFAULT:
+		return violation(a, INKTAG_CHECK_FRAME);
+	default:
+		return INK_NOMEM;
+	}
+}
+
+static enum ink_verdict map(const struct access *a, u64 pa, u32 prot, enum ink_pt_kind kind)
+{
+	/* Another page may stand there (zeros, until now): nobody may see it any more. */
+	ink_pt_clear(a->hap, a->page);
+	ink_hap_flush(a->hap);
+	return ink_pt_map(a->hap, a->page, pa, prot, kind) ? INK_NOMEM : INK_MAPPED;
+}
+
+static enum ink_verdict resolve_uncloaked(const struct access *a)
+{
+	enum ink_verdict verdict;
+	u64 pa;
+	int err;
+
+	if (ink_gfn_is_held(a->hap->vm, a->hint.gfn, 1))
+		return violation(a, INKTAG_CHECK_FRAME);
+	err = ink_guest_pin(a->hap->vm, a->hint.gfn, &pa);
+	if (err)
+		return frame_error(a, err);
+	verdict = map(a, pa, prot_of(a) & ~INKTAG_PROT_EXEC, INK_PT_PINNED);
+	if (verdict != INK_MAPPED) {
+		ink_guest_unpin(a->hap->vm, pa);
+		return verdict;
+	}
+	/* A report that came too late took the mapping with it. */
+	return hint_stands(a) ? INK_MAPPED : INK_ASK;
+}
+
+static enum ink_verdict map_spage(const struct access *a, struct ink_spage *s)
+{
+	u32 prot = prot_of(a);
+	enum ink_verdict verdict;
+
+	if (a->access == INK_WRITE && s->state == INK_CLEAN)
+		clean_write_dirty(s);
+	if (s->state == INK_CLEAN)
+		prot &= ~INKTAG_PROT_WRITE;
+	if (s->va)			/* V3: one mapping */
+		ink_pt_clear(a->hap, s->va);
+	verdict = map(a, ink_page_pa(s->frame), prot, INK_PT_PRIVATE);
+	if (verdict == INK_MAPPED)
+		s->va = a->page;
+	return verdict;
+}
+
+static enum ink_verdict resolve_private(const struct access *a)
+{
+	u64 serial = a->desc.oid[0];
+	u64 index = a->desc.index + ((a->page - a->desc.addr) >> INKTAG_PAGE_SHIFT);
+	struct ink_spage *s = ink_spage_find(a->hap, serial, index);
+	int err;
+
+	if (!s && a->access != INK_WRITE) {
+		a->hap->vm->stats.zero_maps++;
+		return map(a, ink_page_pa(a->hap->vm->zero), prot_of(a) & ~INKTAG_PROT_WRITE,
+			   INK_PT_ZERO);
+	}
+	if (!s) {
+		err = absent_bind_dirty(a->hap, serial, index, a->hint.gfn, &s);
+		if (err)
+			return frame_error(a, err);
+		if (!hint_stands(a)) {
+			any_drop_absent(s);
+			return INK_ASK;
+		}
+	} else if (s->state == INK_CLOAKED) {
+		err = cloaked_open_clean(s, a->hint.gfn);
+		if (err)
+			return frame_error(a, err);
+		if (!hint_stands(a)) {
+			clean_shut_cloaked(s);
+			return INK_ASK;
+		}
+	} else if (s->gfn != a->hint.gfn) {
+		return violation(a, INKTAG_CHECK_FRAME);
+	}
+	return map_spage(a, s);
+}
+
+enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_va, u32 *ask_access)
+{
+	struct access a = {
+		.hap = hap, .page = va & ~(INKTAG_PAGE_SIZE - 1), .access = access,
+	};
+	enum ink_verdict verdict;
+	u64 array_va;
+	int err;
+
+	ink_assert_locked(hap->vm);
+	*ask_va = a.page;
+	*ask_access = access;
+	if (a.page >= INKTAG_USER_END)
+		return INK_ASK;		/* the program's own fault; the kernel tells it */
+	if (ink_pt_allows(ink_pt_get(hap, a.page), access))
+		return INK_MAPPED;
+	if (!ink_hint_get(hap, a.page, &a.hint) || !(a.hint.prot & access))
+		return INK_ASK;
+	if (a.hint.token == INKTAG_TOKEN_NONE)
+		return violation(&a, INKTAG_CHECK_DESCRIPTOR);
+
+	err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
+	if (err == -EAGAIN) {
+		/* The array's own token is never read from memory: this ends after one step. */
+		verdict = ink_resolve(hap, array_va, INK_READ, ask_va, ask_access);
+		if (verdict != INK_MAPPED)
+			return verdict;
+		*ask_va = a.page;
+		*ask_access = access;
+		err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
+		if (err == -EAGAIN)
+			return INK_ASK;
+	}
+	if (err || a.page - a.desc.addr >= a.desc.npages << INKTAG_PAGE_SHIFT)
+		return violation(&a, INKTAG_CHECK_DESCRIPTOR);
+	if (!(a.desc.prot & access))
+		return INK_ASK;		/* the kernel has not followed an mprotect yet */
+
+	return a.desc.kind == INKTAG_KIND_UNCLOAKED ? resolve_uncloaked(&a) : resolve_private(&a);
+}
+
+s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index)
+{
+	u64 vpn, last;
+	s64 dropped = 0;
+
+	ink_assert_locked(hap->vm);
+	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_UNMAP_MAX ||
+	    npages > (INKTAG_USER_END - va) >> INKTAG_PAGE_SHIFT)
+		return -EINVAL;
+	if (serial && (index >= INKTAG_INDEX_END || npages > INKTAG_INDEX_END - index))
+		return -EINVAL;
+
+	/* Hints stay: the kernel has not taken its own mappings away. */
+	vpn = va >> INKTAG_PAGE_SHIFT;
+	last = vpn + npages - 1;
+	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++)
+		ink_pt_clear(hap, vpn << INKTAG_PAGE_SHIFT);
+	ink_hap_flush(hap);
+	if (serial)
+		dropped = ink_object_drop(hap, serial, index, npages);
+	return dropped;
+}

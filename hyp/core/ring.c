@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ring.c - draining the kernel's reports into hints. Nothing here trusts an entry beyond what it
+ * says: a false hint is found out when the HAP touches the address (resolve.c).
+ */
+#include "inktag.h"
+
+/* A hint as a number: gfn 40 bits, prot 3, token 16, no token 1. */
+#define HINT_PROT_SHIFT		40
+#define HINT_TOKEN_SHIFT	43
+#define HINT_NO_TOKEN		(1ULL << 59)
+
+static u64 hint_pack(const struct ink_hint *hint)
+{
+	u64 v = hint->gfn | (u64)hint->prot << HINT_PROT_SHIFT;
+
+	if (hint->token == INKTAG_TOKEN_NONE)
+		return v | HINT_NO_TOKEN;
+	return v | (u64)hint->token << HINT_TOKEN_SHIFT;
+}
+
+bool ink_hint_get(struct ink_hap *hap, u64 va, struct ink_hint *hint)
+{
+	void *p = ink_map_get(&hap->hints, va >> INKTAG_PAGE_SHIFT);
+	u64 v = ink_map_number(p);
+
+	if (!p)
+		return false;
+	hint->gfn = v & (INK_GFN_END - 1);
+	hint->prot = v >> HINT_PROT_SHIFT & INKTAG_PROT_MASK;
+	hint->token = v & HINT_NO_TOKEN ? INKTAG_TOKEN_NONE :
+		      v >> HINT_TOKEN_SHIFT & (INKTAG_DESC_MAX - 1);
+	return true;
+}
+
+int ink_hint_set(struct ink_hap *hap, u64 va, const struct ink_hint *hint)
+{
+	u64 vpn = va >> INKTAG_PAGE_SHIFT;
+	void *new = ink_map_value(hint_pack(hint));
+	void *old = ink_map_get(&hap->hints, vpn);
+	int err;
+
+	ink_assert_locked(hap->vm);
+	if (old == new)
+		return 0;
+	if (old) {
+		ink_pt_clear(hap, va);		/* V4: while the old hint stands */
+		return ink_map_set(&hap->hints, vpn, new);
+	}
+	err = ink_record_charge(hap->vm);
+	if (err)
+		return err;
+	err = ink_map_set(&hap->hints, vpn, new);
+	if (err)
+		ink_record_uncharge(hap->vm);
+	return err;
+}
+
+void ink_hint_clear(struct ink_hap *hap, u64 va, u64 npages)
+{
+	u64 vpn = va >> INKTAG_PAGE_SHIFT, last = vpn + npages - 1;
+
+	ink_assert_locked(hap->vm);
+	if (!npages || last < vpn)
+		return;
+	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++) {
+		ink_pt_clear(hap, vpn << INKTAG_PAGE_SHIFT);	/* V4 */
+		ink_map_del(&hap->hints, vpn);
+		ink_record_uncharge(hap->vm);
+		ink_relax();
+	}
+}
+
+int ink_ring_set(struct ink_vm *vm, u32 cpu, u64 gpa, u64 log2)
+{
+	u64 pages, i;
+
+	ink_assert_locked(vm);
+	if (cpu >= INK_MAX_VCPUS)
+		return -EINVAL;
+	if (!gpa) {
+		memset(&vm->rings[cpu], 0, sizeof(vm->rings[cpu]));
+		return 0;
+	}
+	if (gpa % INKTAG_PAGE_SIZE || log2 < 5 || log2 > INKTAG_RING_MAX_LOG2)
+		return -EINVAL;
+	if (vm->rings[cpu].gpa)
+		return -EBUSY;
+	pages = 1 + ((sizeof(struct inktag_ring_entry) << log2) + INKTAG_PAGE_SIZE - 1) /
+		    INKTAG_PAGE_SIZE;
+	for (i = 0; i < pages; i++)
+		if ((gpa >> INKTAG_PAGE_SHIFT) + i >= INK_GFN_END ||
+		    !ink_guest_has(vm, (gpa >> INKTAG_PAGE_SHIFT) + i))
+			return -EFAULT;
+	vm->rings[cpu] = (struct ink_ring) { .gpa = gpa, .log2 = log2 };
+	return 0;
+}
+
+static void apply(struct ink_vm *vm, const struct inktag_ring_entry *e)
+{
+	u64 va = INKTAG_RING_VA(e->va_op);
+	struct ink_hap *hap = ink_hap_find(vm, e->hap);
+	struct ink_hint hint = {
+		.gfn = e->arg, .prot = INKTAG_RING_PROT(e->va_op), .token = e->token,
+	};
+	u64 room;
+
+	if (!hap || va >= INKTAG_USER_END)
+		goto bad;
+	switch (INKTAG_RING_OP(e->va_op)) {
+	case INKTAG_RING_NOP:
+		break;
+	case INKTAG_RING_MAP:
+		if (hint.gfn >= INK_GFN_END || hint.prot & ~INKTAG_PROT_MASK ||
+		    (hint.token >= INKTAG_DESC_MAX && hint.token != INKTAG_TOKEN_NONE) ||
+		    ink_hint_set(hap, va, &hint))
+			goto bad;
+		break;
+	case INKTAG_RING_UNMAP:
+		room = (INKTAG_USER_END - va) >> INKTAG_PAGE_SHIFT;
+		ink_hint_clear(hap, va, min(e->arg, room));
+		break;
+	default:
+		goto bad;
+	}
+	vm->stats.hints++;
+	return;
+bad:
+	vm->stats.bad_entries++;
+}
+
+/* Copy the entry at head. A ring that cannot be read is taken as empty. */
+static void ring_fetch(struct ink_vm *vm, struct ink_ring *r)
+{
+	u32 slot = r->head & ((1U << r->log2) - 1);
+
+	if (r->head != r->tail &&
+	    ink_guest_read(vm, r->gpa + INKTAG_RING_ENTRIES_OFFSET + slot * sizeof(r->next),
+			   &r->next, sizeof(r->next)))
+		r->head = r->tail;
+}
+
+/*
+ * What the ring holds now. The producer's tail is read once; one that claims more than fits is a
+ * false report: the ring is emptied.
+ */
+static bool ring_open(struct ink_vm *vm, struct ink_ring *r)
+{
+	u32 tail;
+
+	if (!r->gpa || ink_guest_read(vm, r->gpa, &tail, sizeof(tail)) || tail == r->head)
+		return false;
+	r->tail = tail;
+	if (tail - r->head > 1U << r->log2) {
+		r->head = tail;
+		vm->stats.bad_entries++;
+	}
+	ring_fetch(vm, r);
+	return true;
+}
+
+static void ring_close(struct ink_vm *vm, struct ink_ring *r)
+{
+	/* Only shown to the producer; a ring that cannot be written is its loss. */
+	if (ink_guest_write(vm, r->gpa + offsetof(struct inktag_ring_hdr, head), &r->head,
+			    sizeof(r->head)))
+		vm->stats.bad_entries++;
+}
+
+void ink_ring_drain(struct ink_vm *vm)
+{
+	struct ink_ring *open[INK_MAX_VCPUS], *first;
+	struct ink_hap *hap;
+	u32 nr = 0, i;
+	u64 id;
+
+	ink_assert_locked(vm);
+	for (i = 0; i < INK_MAX_VCPUS; i++)
+		if (ring_open(vm, &vm->rings[i]))
+			open[nr++] = &vm->rings[i];
+	if (!nr)
+		return;
+	for (;;) {
+		first = NULL;
+		for (i = 0; i < nr; i++)
+			if (open[i]->head != open[i]->tail &&
+			    (!first || open[i]->next.seq < first->next.seq))
+				first = open[i];
+		if (!first)
+			break;
+		apply(vm, &first->next);
+		first->head++;
+		ring_fetch(vm, first);
+	}
+	for (i = 0; i < nr; i++)
+		ring_close(vm, open[i]);
+	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U32_MAX)); id++)
+		ink_hap_flush(hap);
+}
