@@ -156,15 +156,14 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 
 	err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
 	if (err == -EAGAIN) {
-		/* The array's own token is never read from memory: this ends after one step. */
+		/*
+		 * The array's own token is never read from memory, so this goes one step deep. Then
+		 * all over again: the step drained the rings, our hint may be gone.
+		 */
 		verdict = ink_resolve(hap, array_va, INK_READ, ask_va, ask_access);
 		if (verdict != INK_MAPPED)
 			return verdict;
-		*ask_va = a.page;
-		*ask_access = access;
-		err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
-		if (err == -EAGAIN)
-			return INK_ASK;
+		return ink_resolve(hap, va, access, ask_va, ask_access);
 	}
 	if (err || a.page - a.desc.addr >= a.desc.npages << INKTAG_PAGE_SHIFT)
 		return violation(&a, INKTAG_CHECK_DESCRIPTOR);
