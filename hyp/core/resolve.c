@@ -24,6 +24,12 @@ static u32 prot_of(const struct access *a)
 	return a->hint.prot & a->desc.prot;
 }
 
+static bool in_array(u64 page)
+{
+	return page >= INKTAG_DESC_BASE &&
+	       page < INKTAG_DESC_BASE + INKTAG_DESC_MAX * sizeof(struct inktag_desc);
+}
+
 /* Drain again: does the kernel still say what it said? */
 static bool hint_stands(const struct access *a)
 {
@@ -147,23 +153,28 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 	*ask_access = access;
 	if (a.page >= INKTAG_USER_END)
 		return INK_ASK;		/* the program's own fault; the kernel tells it */
-	if (ink_pt_allows(ink_pt_get(hap, a.page), access))
-		return INK_MAPPED;
-	if (!ink_hint_get(hap, a.page, &a.hint) || !(a.hint.prot & access))
-		return INK_ASK;
-	if (a.hint.token == INKTAG_TOKEN_NONE)
-		return violation(&a, INKTAG_CHECK_DESCRIPTOR);
-
-	err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
-	if (err == -EAGAIN) {
+	for (;;) {
+		if (ink_pt_allows(ink_pt_get(hap, a.page), access))
+			return INK_MAPPED;
+		if (!ink_hint_get(hap, a.page, &a.hint) || !(a.hint.prot & access))
+			return INK_ASK;
+		/* Entry 0 alone describes the array: judging a page of it needs no other page of it. */
+		if (a.hint.token == INKTAG_TOKEN_NONE ||
+		    (in_array(a.page) && a.hint.token != INKTAG_TOKEN_ARRAY))
+			return violation(&a, INKTAG_CHECK_DESCRIPTOR);
+		err = ink_desc_get(hap, a.hint.token, &a.desc, &array_va);
+		if (err != -EAGAIN)
+			break;
 		/*
-		 * The array's own token is never read from memory, so this goes one step deep. Then
-		 * all over again: the step drained the rings, our hint may be gone.
+		 * Entry 0 is never read from memory, so this goes one step deep. Then all over again:
+		 * the step drained the rings, our hint may be gone. Each round opens a page of the
+		 * array, and nothing cloaks it meanwhile, so the rounds end.
 		 */
 		verdict = ink_resolve(hap, array_va, INK_READ, ask_va, ask_access);
 		if (verdict != INK_MAPPED)
 			return verdict;
-		return ink_resolve(hap, va, access, ask_va, ask_access);
+		*ask_va = a.page;
+		*ask_access = access;
 	}
 	if (err || a.page - a.desc.addr >= a.desc.npages << INKTAG_PAGE_SHIFT)
 		return violation(&a, INKTAG_CHECK_DESCRIPTOR);
