@@ -11,8 +11,8 @@
  * inktag_max_haps, inktag_max_threads, inktag_max_descriptors, inktag_max_frames.
  *
  * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above its module parameter, more frames
- * than the host has memory, unknown size), EBUSY (a vCPU has run), EEXIST (on already), EFAULT, EOPNOTSUPP (no nested paging,
- * AVIC on, SEV guest), ENOMEM.
+ * than the host has memory, unknown size), EBUSY (a vCPU has run), EEXIST (on already),
+ * EFAULT, EOPNOTSUPP (no nested paging, AVIC on, SEV guest), ENOMEM.
  */
 #ifndef INKTAG_KVM_H
 #define INKTAG_KVM_H
