@@ -22,12 +22,12 @@ options=(
 	--python=/usr/bin/python3 --disable-download
 	--target-list=x86_64-softmmu --without-default-features
 	--without-default-devices --with-devices-x86_64=inktag
-	--enable-system --enable-kvm --disable-tcg --enable-virtfs --enable-attr --enable-fdt=system
+	--enable-system --enable-kvm --disable-tcg --enable-virtfs --enable-attr
 	--enable-werror --disable-tools --disable-docs --disable-pixman --disable-debug-info
 	--disable-install-blobs --firmwarepath=/usr/share/seabios:/usr/share/qemu
 )
 
-need_packages gcc libc6-dev ccache make ninja-build pkgconf patch dpkg-dev libglib2.0-dev zlib1g-dev libfdt-dev \
+need_packages gcc libc6-dev ccache make ninja-build pkgconf patch dpkg-dev libglib2.0-dev zlib1g-dev \
 	python3 python3-venv python3-setuptools python3-pkg-resources seabios qemu-system-data
 source=$(debian_source qemu trixie)
 
@@ -73,4 +73,4 @@ build_qemu() {
 }
 
 build_cached qemu build_qemu "$0" "$patches/files" "$patches"/*.patch "$abi" \
-	"str:$(cd "$source" && echo *.dsc)" "str:$(dpkg-query -W -f '${Version} ' gcc-12 libglib2.0-dev libfdt-dev)"
+	"str:$(cd "$source" && echo *.dsc)" "str:$(dpkg-query -W -f '${Version} ' gcc-12 libglib2.0-dev)"
