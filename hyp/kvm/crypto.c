@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * crypto.c - AES-256-GCM for pages that leave their frame, SHA-256 for measurements; both the
+ * kernel's. Each VM has a random key that dies with it. The nonce of a page is its version,
+ * which the core never uses twice under one key.
+ */
+#include <crypto/aead.h>
+#include <crypto/sha2.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include "glue.h"
+#include "trace.h"
+
+MODULE_SOFTDEP("pre: gcm");
+
+#define KEY_SIZE	32
+#define NONCE_SIZE	12
+
+struct ink_crypto {
+	struct crypto_aead *tfm;
+	struct aead_request *req;
+	struct ink_seal_id id;		/* the associated data of the request */
+	u8 nonce[NONCE_SIZE];
+	u8 tag[INK_TAG_SIZE];
+};
+
+static int set_random_key(struct crypto_aead *tfm)
+{
+	u8 key[KEY_SIZE];
+	int err;
+
+	get_random_bytes_wait(key, sizeof(key));
+	err = crypto_aead_setkey(tfm, key, sizeof(key));
+	memzero_explicit(key, sizeof(key));
+	return err ?: crypto_aead_setauthsize(tfm, INK_TAG_SIZE);
+}
+
+struct ink_crypto *ink_crypto_new(void)
+{
+	struct ink_crypto *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->tfm = crypto_alloc_aead("gcm(aes)", 0, CRYPTO_ALG_ASYNC);
+	if (IS_ERR(c->tfm)) {
+		err = PTR_ERR(c->tfm);
+		pr_err("inktag: the kernel has no gcm(aes) (error %d): load the module gcm\n", err);
+		goto free;
+	}
+	err = set_random_key(c->tfm);
+	if (err)
+		goto free_tfm;
+	err = -ENOMEM;
+	c->req = aead_request_alloc(c->tfm, GFP_KERNEL_ACCOUNT);
+	if (!c->req)
+		goto free_tfm;
+	aead_request_set_callback(c->req, 0, NULL, NULL);
+	aead_request_set_ad(c->req, sizeof(c->id));
+	return c;
+
+free_tfm:
+	crypto_free_aead(c->tfm);
+free:
+	kfree(c);
+	return ERR_PTR(err);
+}
+
+void ink_crypto_free(struct ink_crypto *crypto)
+{
+	aead_request_free(crypto->req);
+	crypto_free_aead(crypto->tfm);
+	kfree_sensitive(crypto);
+}
+
+/* Both sides of the request are: associated data, page, tag; the tag counts where it is read. */
+static int run(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out, bool seal)
+{
+	struct ink_crypto *c = to_inktag(vm)->crypto;
+	struct scatterlist src[3], dst[3];
+
+	c->id = *id;
+	memset(c->nonce, 0, sizeof(c->nonce));
+	memcpy(c->nonce, &id->version, sizeof(id->version));
+
+	sg_init_table(src, ARRAY_SIZE(src));
+	sg_set_buf(&src[0], &c->id, sizeof(c->id));
+	sg_set_buf(&src[1], in, INKTAG_PAGE_SIZE);
+	sg_set_buf(&src[2], c->tag, sizeof(c->tag));
+	sg_init_table(dst, ARRAY_SIZE(dst));
+	sg_set_buf(&dst[0], &c->id, sizeof(c->id));
+	sg_set_buf(&dst[1], out, INKTAG_PAGE_SIZE);
+	sg_set_buf(&dst[2], c->tag, sizeof(c->tag));
+
+	if (seal) {
+		aead_request_set_crypt(c->req, src, dst, INKTAG_PAGE_SIZE, c->nonce);
+		return crypto_aead_encrypt(c->req);
+	}
+	aead_request_set_crypt(c->req, src, dst, INKTAG_PAGE_SIZE + INK_TAG_SIZE, c->nonce);
+	return crypto_aead_decrypt(c->req);
+}
+
+int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+	     u8 tag[INK_TAG_SIZE])
+{
+	int err;
+
+	ink_assert_locked(vm);
+	err = run(vm, id, in, out, true);
+	memcpy(tag, to_inktag(vm)->crypto->tag, INK_TAG_SIZE);
+	trace_inktag_cloak(id, err);
+	return err;
+}
+
+int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+	       const u8 tag[INK_TAG_SIZE])
+{
+	int err;
+
+	ink_assert_locked(vm);
+	memcpy(to_inktag(vm)->crypto->tag, tag, INK_TAG_SIZE);
+	err = run(vm, id, in, out, false);
+	if (err)
+		memset(out, 0, INKTAG_PAGE_SIZE);
+	trace_inktag_uncloak(id, err);
+	return err ? -EBADMSG : 0;
+}
+
+struct ink_hash {
+	struct sha256_state state;
+};
+
+struct ink_hash *ink_hash_new(void)
+{
+	struct ink_hash *hash = ink_zalloc(sizeof(*hash));
+
+	if (hash)
+		sha256_init(&hash->state);
+	return hash;
+}
+
+void ink_hash_update(struct ink_hash *hash, const void *p, size_t len)
+{
+	sha256_update(&hash->state, p, len);
+}
+
+void ink_hash_final(struct ink_hash *hash, u8 out[32])
+{
+	sha256_final(&hash->state, out);
+}
+
+void ink_hash_free(struct ink_hash *hash)
+{
+	kfree_sensitive(hash);
+}

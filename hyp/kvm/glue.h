@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * glue.h - the core inside KVM: what kvm.ko's files share with each other and with kvm-amd.ko.
+ *
+ *   ioctl.c      the capability, the ioctls, statistics, the end of a VM
+ *   env.c        env.h: host memory, maps, guest memory, TLBs
+ *   crypto.c     env.h: AES-256-GCM, SHA-256
+ *   xstate.c     x87, SSE, AVX ... at a world switch
+ *   switch.c     the world switch: thread record <-> vCPU
+ *   hypercall.c  the table of hypercalls
+ *   fault.c      faults and exceptions of a HAP
+ *   hooks.h      what KVM calls
+ *
+ * A vCPU is in the trusted context while vcpu->arch.inktag.thread is set. The vCPU's own thread
+ * sets and clears it, with the lock held. In that time
+ *   - the vendor's current VMCB is the trusted one, and vcpu->arch.regs are the HAP's;
+ *   - nothing is pending, queued or injected for the guest: vcpu_enter_guest() leaves the trusted
+ *     context first (kvm_inktag_stays());
+ *   - KVM's emulator, MMU and interrupt injection are not used;
+ *   - KVM_RUN does not return to userspace, so no vCPU ioctl sees the HAP's registers.
+ */
+#ifndef INK_GLUE_H
+#define INK_GLUE_H
+
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+#include "inktag.h"
+#include "hooks.h"
+
+struct ink_crypto;
+
+struct kvm_inktag {
+	struct kvm *kvm;
+	struct mutex lock;		/* vm->lock of the core: protects vm and eventfd */
+	struct ink_vm vm;
+	struct ink_crypto *crypto;	/* its request is used with the lock held */
+	void *xstate_init;		/* the initial state. Constant */
+	struct eventfd_ctx *eventfd;
+};
+
+static inline struct kvm_inktag *to_inktag(struct ink_vm *vm)
+{
+	return container_of(vm, struct kvm_inktag, vm);
+}
+
+static inline struct ink_vm *kvm_inktag_lock(struct kvm *kvm)
+{
+	mutex_lock(&kvm->arch.inktag->lock);
+	return &kvm->arch.inktag->vm;
+}
+
+void kvm_inktag_unlock(struct kvm *kvm);
+
+/* --- what the vendor module does --------------------------------------------------------------- */
+
+struct kvm_inktag_ops {
+	/* Can the trusted context exist in this VM? */
+	bool (*supported)(struct kvm *kvm);
+
+	/* Allocate what the vCPU needs in the trusted context. -ENOMEM. May be called again. */
+	int (*prepare)(struct kvm_vcpu *vcpu);
+
+	/*
+	 * Swap VMCBs. enter: run on the page table root with regs' flags and bases; the guest's own
+	 * are kept. leave: stores flags and bases in regs, and puts the guest's back. GPRs, RIP
+	 * and xstate are the caller's.
+	 */
+	void (*enter)(struct kvm_vcpu *vcpu, u64 root, const struct ink_regs *regs);
+	void (*leave)(struct kvm_vcpu *vcpu, struct ink_regs *regs);
+
+	/* Before the next entry, forget the translations of the trusted context on this vCPU. */
+	void (*flush)(struct kvm_vcpu *vcpu);
+};
+
+/* --- for the vendor module: the exits of the trusted context; all return with the vCPU ready to run */
+
+void kvm_inktag_trusted_call(struct kvm_vcpu *vcpu);
+void kvm_inktag_trusted_fault(struct kvm_vcpu *vcpu, u64 va, u64 error_code);
+void kvm_inktag_trusted_exception(struct kvm_vcpu *vcpu, u8 vector);
+void kvm_inktag_trusted_cpuid(struct kvm_vcpu *vcpu);
+void kvm_inktag_trusted_broken(struct kvm_vcpu *vcpu);	/* the hardware refused to run it */
+
+/* --- switch.c. The lock is held ----------------------------------------------------------------- */
+
+/* t, which the core has just set RUNNING, runs on vcpu from now on. */
+void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t);
+
+/* The thread leaves vcpu; the untrusted context goes on in the stub. */
+void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state);
+
+/* The HAP in whose trusted context vcpu is has not ended meanwhile. false: the vCPU has left it. */
+bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu);
+
+/* End the HAP that runs on vcpu (it may have ended already): the stub refuses, with -ESTALE. */
+void kvm_inktag_kill(struct kvm_vcpu *vcpu);
+
+/* End the HAP that runs on vcpu at its own wish. */
+void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status);
+
+/* The HAP's access; in the trusted context. The thread stays, leaves or is killed. */
+void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access);
+
+/* --- env.c, crypto.c, xstate.c ------------------------------------------------------------------ */
+
+struct ink_crypto *ink_crypto_new(void);		/* with a fresh random key. ERR_PTR() */
+void ink_crypto_free(struct ink_crypto *crypto);	/* clears the key */
+
+/* The registers of the vCPU that this host thread runs. */
+void ink_xstate_save(void *xstate);
+void ink_xstate_load(const void *xstate);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * switch.c - the world switch: a thread's record is loaded into a vCPU, or stored from it. I1, I4.
+ *
+ * Out of the trusted context a vCPU goes on where the untrusted context stood when it went in: it
+ * has executed a VMMCALL at CPL 3, and nothing else since. Its segments, flags and control
+ * registers were kept aside; GPRs and RIP become the stub's, xstate becomes initial.
+ */
+#include "x86.h"
+#include "glue.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static const struct kvm_inktag_ops *ops(void)
+{
+	return kvm_x86_ops.inktag_ops;
+}
+
+#define REQUEST_BIT(req) BIT_ULL((req) & KVM_REQUEST_MASK)
+
+/* Requests that do not concern the trusted context: they wait for the untrusted one. */
+static void defer_requests(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_inktag *v = &vcpu->arch.inktag;
+
+	if (kvm_check_request(KVM_REQ_TLB_FLUSH, vcpu))
+		v->deferred |= REQUEST_BIT(KVM_REQ_TLB_FLUSH);
+	if (kvm_check_request(KVM_REQ_STEAL_UPDATE, vcpu))
+		v->deferred |= REQUEST_BIT(KVM_REQ_STEAL_UPDATE);
+	if (kvm_check_request(KVM_REQ_CLOCK_UPDATE, vcpu))
+		v->deferred |= REQUEST_BIT(KVM_REQ_CLOCK_UPDATE);
+}
+
+/* Back to the untrusted context; its GPRs and RIP are still to be set. */
+static void leave(struct kvm_vcpu *vcpu, struct ink_regs *regs)
+{
+	struct vcpu_inktag *v = &vcpu->arch.inktag;
+	unsigned long deferred = v->deferred;
+	unsigned int req;
+
+	memcpy(regs->gpr, vcpu->arch.regs, sizeof(regs->gpr));
+	regs->rip = vcpu->arch.regs[VCPU_REGS_RIP];
+	ops()->leave(vcpu, regs);
+	ink_xstate_save(v->thread->xstate);
+	ink_xstate_load(vcpu->kvm->arch.inktag->xstate_init);
+
+	WRITE_ONCE(v->thread, NULL);
+	kvm_clear_request(KVM_REQ_INKTAG, vcpu);
+	v->deferred = 0;
+	for_each_set_bit(req, &deferred, BITS_PER_LONG)
+		__kvm_make_request(req, vcpu);
+}
+
+static void set_regs(struct kvm_vcpu *vcpu, const struct ink_regs *regs)
+{
+	BUILD_BUG_ON((int)INK_NR_GPR != VCPU_REGS_RIP);
+	memcpy(vcpu->arch.regs, regs->gpr, sizeof(regs->gpr));
+	vcpu->arch.regs[VCPU_REGS_RIP] = regs->rip;
+}
+
+void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t)
+{
+	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->state);
+	vcpu->kvm->stat.inktag_in++;
+	ink_xstate_load(t->xstate);
+	set_regs(vcpu, &t->regs);
+	ops()->enter(vcpu, __sme_pa(t->hap->root), &t->regs);
+	WRITE_ONCE(vcpu->arch.inktag.thread, t);
+}
+
+void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state)
+{
+	struct ink_thread *t = vcpu->arch.inktag.thread;
+	struct kvm_vm_stat *stat = &vcpu->kvm->stat;
+	struct ink_regs public;
+
+	trace_inktag_switch(vcpu->vcpu_id, t->handle, false, state);
+	if (state == INK_SYSCALL)
+		stat->inktag_out_syscall++;
+	else if (state == INK_FAULT)
+		stat->inktag_out_fault++;
+	else
+		stat->inktag_out_interrupt++;
+	leave(vcpu, &t->regs);
+	ink_thread_suspend(t, state);
+	ink_thread_public_regs(t, &public);
+	set_regs(vcpu, &public);
+}
+
+/* The HAP ends with this thread in it: nothing of it is left but where its stub is. */
+static void end(struct kvm_vcpu *vcpu, struct ink_regs *public)
+{
+	struct ink_thread *t = vcpu->arch.inktag.thread;
+	struct ink_hap *hap = t->hap;
+
+	vcpu->kvm->stat.inktag_out_exit++;
+	leave(vcpu, &t->regs);
+	public->rip += hap->stub;
+	public->gpr[INK_RSP] = t->ustack;
+	set_regs(vcpu, public);
+	ink_hap_end(hap);
+	ink_hap_put(hap);
+}
+
+void kvm_inktag_kill(struct kvm_vcpu *vcpu)
+{
+	struct ink_regs public = {
+		.rip = INKTAG_STUB_SYSCALL_LEN + INKTAG_STUB_RESUME_LEN,
+		.gpr[INK_RAX] = -INKTAG_ESTALE,
+	};
+
+	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false, INK_WHY_KILL);
+	end(vcpu, &public);
+}
+
+#define NR_exit_group 231	/* of the guest's ABI */
+
+void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status)
+{
+	struct ink_regs public = {
+		.gpr[INK_RAX] = NR_exit_group,
+		.gpr[INK_RDI] = status,
+	};
+
+	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false, INK_WHY_EXIT);
+	end(vcpu, &public);
+}
+
+bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.inktag.thread->hap->state != INK_ENDED)
+		return true;
+	kvm_inktag_kill(vcpu);
+	return false;
+}
+
+bool __kvm_inktag_stays(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_inktag *v = &vcpu->arch.inktag;
+	struct ink_hap *hap = v->thread->hap;
+	u64 gen;
+
+	/*
+	 * Whoever ends the HAP or takes a page from it changes state or tlb_gen, then makes the
+	 * request and waits until this vCPU is out of guest mode. So either the changes are seen
+	 * here, or the request is seen before the entry, and this is called again.
+	 */
+	kvm_check_request(KVM_REQ_INKTAG, vcpu);
+	defer_requests(vcpu);
+	if (READ_ONCE(vcpu->requests) & ~REQUEST_BIT(KVM_REQ_UNBLOCK) ||
+	    READ_ONCE(hap->state) == INK_ENDED) {
+		__kvm_inktag_put(vcpu);
+		return false;
+	}
+	gen = READ_ONCE(hap->tlb_gen);
+	if (v->tlb_hap != hap->id || v->tlb_gen != gen) {
+		v->tlb_hap = hap->id;
+		WRITE_ONCE(v->tlb_gen, gen);
+		ops()->flush(vcpu);
+	}
+	return true;
+}
+
+void __kvm_inktag_put(struct kvm_vcpu *vcpu)
+{
+	kvm_inktag_lock(vcpu->kvm);
+	if (kvm_inktag_still_runs(vcpu))
+		kvm_inktag_leave(vcpu, INK_INTERRUPT);
+	kvm_inktag_unlock(vcpu->kvm);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * xstate.c - the extended registers of a HAP's thread: saved and put into their initial state
+ * when it leaves (I1), restored when it comes back (I4).
+ *
+ * KVM runs a vCPU with the guest's extended registers as those of the host thread: they are live,
+ * or TIF_NEED_FPU_LOAD is set and they are in the thread's fpstate. XCR0 is the host's here, so
+ * all that the guest's XCR0 could have enabled is covered. PKRU is the exception: KVM switches it
+ * at each entry, and it has no effect in the trusted context (CR4.PKE is 0).
+ */
+#include <linux/slab.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+#include <asm/fpu/xstate.h>
+#include "glue.h"
+
+#define FCW_INIT	0x37f
+#define MXCSR_OFFSET	24
+
+static size_t xstate_size(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
+		return sizeof(struct fxregs_state);
+	/* EBX: the standard format, for the features that XCR0 has on now. */
+	cpuid_count(XSTATE_CPUID, 0, &eax, &ebx, &ecx, &edx);
+	return ebx;
+}
+
+static u64 xstate_mask(void)
+{
+	return xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~(u64)XFEATURE_MASK_PKRU;
+}
+
+void *ink_xstate_alloc(void)
+{
+	void *x = alloc_pages_exact(xstate_size(), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+
+	if (x) {
+		*(u16 *)x = FCW_INIT;
+		*(u32 *)(x + MXCSR_OFFSET) = MXCSR_DEFAULT;
+	}
+	return x;
+}
+
+void ink_xstate_free(void *xstate)
+{
+	if (!xstate)
+		return;
+	memzero_explicit(xstate, xstate_size());
+	free_pages_exact(xstate, xstate_size());
+}
+
+static void save(void *x)
+{
+	u64 mask;
+
+	if (!boot_cpu_has(X86_FEATURE_XSAVE)) {
+		asm volatile("fxsaveq (%0)" : : "r" (x) : "memory");
+		return;
+	}
+	mask = xstate_mask();
+	asm volatile("xsave64 (%0)" : : "r" (x), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
+}
+
+static void load(const void *x)
+{
+	static const int any;
+	u64 mask;
+
+	/* These processors leave the x87 pointers alone unless an exception is pending. */
+	if (boot_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex; emms; fildl %0" : : "m" (any));
+	if (!boot_cpu_has(X86_FEATURE_XSAVE)) {
+		asm volatile("fxrstorq (%0)" : : "r" (x) : "memory");
+		return;
+	}
+	mask = xstate_mask();
+	asm volatile("xrstor64 (%0)" : : "r" (x), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
+}
+
+/* Make the vCPU's registers live, and keep them so until regs_put(). */
+static void regs_get(void)
+{
+	fpregs_lock();
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+}
+
+static void regs_put(void)
+{
+	fpregs_unlock();
+}
+
+void ink_xstate_save(void *xstate)
+{
+	regs_get();
+	save(xstate);
+	regs_put();
+}
+
+void ink_xstate_load(const void *xstate)
+{
+	regs_get();
+	load(xstate);
+	regs_put();
+}
