@@ -19,6 +19,10 @@ help:
 check-host:
 	@tools/check-host
 
+# Before anything starts: says only what is missing.
+check:
+	@tools/check-host --brief
+
 all: $(PARTS)
 
 programs: libc
@@ -31,17 +35,17 @@ $(PARTS):
 unit:
 	@tests/unit/run
 
-test: check-host all
+test: check all
 	@tests/run
 
-demo: check-host all
+demo: check all
 	@tools/demo
 
-lab: check-host all
+lab: check all
 	@tools/lab
 
 clean:
 	rm -rf build
 
-.PHONY: help check-host all unit test demo lab clean $(PARTS)
+.PHONY: help check check-host all unit test demo lab clean $(PARTS)
 .NOTPARALLEL:

@@ -54,7 +54,7 @@ need_packages() {
 	exec {lock}>"$cache/locks/apt"
 	flock "$lock"
 	say "installing: ${missing[*]}"
-	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600)
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 -o APT::Update::Error-Mode=any)
 	"${apt[@]}" update >"$log" 2>&1 || log_failed "$log" "apt-get update failed: is the Debian mirror reachable?"
 	"${apt[@]}" install -y --no-install-recommends "${missing[@]%%>=*}" >>"$log" 2>&1 ||
 		log_failed "$log" "apt-get could not install ${missing[*]}"
