@@ -62,16 +62,33 @@ free:
 	return -ENOMEM;
 }
 
+/*
+ * The descriptor of an add. The kernel may have moved the array's page since that was added: then
+ * it is opened where the kernel says it is now.
+ */
+static int get_desc(struct ink_hap *hap, u32 token, struct inktag_desc *d)
+{
+	struct ink_hint hint;
+	u64 array_va;
+	int err;
+
+	err = ink_desc_get(hap, token, d, &array_va);
+	if (err != -EAGAIN || !ink_hint_get(hap, array_va, &hint))
+		return err;
+	err = cloaked_open_clean(ink_spage_find(hap, 0, (array_va - INKTAG_DESC_BASE) >>
+						INKTAG_PAGE_SHIFT), hint.gfn);
+	return err ? err : ink_desc_get(hap, token, d, &array_va);
+}
+
 /* The range [va, va + npages) lies under token's descriptor, in protected memory. */
 static int check_add(struct ink_hap *hap, u64 va, u64 npages, u64 token, struct inktag_desc *d)
 {
-	u64 array_va;
 	int err;
 
 	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_ADD_MAX ||
 	    token >= INKTAG_DESC_MAX)
 		return -EINVAL;
-	err = ink_desc_get(hap, token, d, &array_va);
+	err = get_desc(hap, token, d);
 	if (err)
 		return err;
 	if (d->kind != INKTAG_KIND_PRIVATE || va < d->addr ||

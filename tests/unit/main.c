@@ -21,6 +21,8 @@ static const struct {
 	{ "desc", suite_desc },
 	{ "ring", suite_ring },
 	{ "resolve", suite_resolve },
+	{ "hap", suite_hap },
+	{ "thread", suite_thread },
 };
 
 u64 seed;

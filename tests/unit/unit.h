@@ -232,5 +232,7 @@ Suite *suite_pt(void);
 Suite *suite_desc(void);
 Suite *suite_ring(void);
 Suite *suite_resolve(void);
+Suite *suite_hap(void);
+Suite *suite_thread(void);
 
 #endif
