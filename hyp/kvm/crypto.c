@@ -13,7 +13,7 @@
 #include "glue.h"
 #include "trace.h"
 
-MODULE_SOFTDEP("pre: gcm");
+MODULE_SOFTDEP("pre: gcm ghash-generic");
 
 #define KEY_SIZE	32
 #define NONCE_SIZE	12
@@ -21,6 +21,7 @@ MODULE_SOFTDEP("pre: gcm");
 struct ink_crypto {
 	struct crypto_aead *tfm;
 	struct aead_request *req;
+	struct crypto_wait wait;
 	struct ink_seal_id id;		/* the associated data of the request */
 	u8 nonce[NONCE_SIZE];
 	u8 tag[INK_TAG_SIZE];
@@ -44,10 +45,11 @@ struct ink_crypto *ink_crypto_new(void)
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	c->tfm = crypto_alloc_aead("gcm(aes)", 0, CRYPTO_ALG_ASYNC);
+	/* The fast ones are asynchronous by name only: with the FPU at hand they do the work at once. */
+	c->tfm = crypto_alloc_aead("gcm(aes)", 0, 0);
 	if (IS_ERR(c->tfm)) {
 		err = PTR_ERR(c->tfm);
-		pr_err("inktag: the kernel has no gcm(aes) (error %d): load the module gcm\n", err);
+		pr_err("inktag: the kernel has no gcm(aes) (error %d): load the modules gcm and ghash-generic\n", err);
 		goto free;
 	}
 	err = set_random_key(c->tfm);
@@ -57,7 +59,9 @@ struct ink_crypto *ink_crypto_new(void)
 	c->req = aead_request_alloc(c->tfm, GFP_KERNEL_ACCOUNT);
 	if (!c->req)
 		goto free_tfm;
-	aead_request_set_callback(c->req, 0, NULL, NULL);
+	crypto_init_wait(&c->wait);
+	aead_request_set_callback(c->req, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP,
+				  crypto_req_done, &c->wait);
 	aead_request_set_ad(c->req, sizeof(c->id));
 	return c;
 
@@ -96,10 +100,10 @@ static int run(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, 
 
 	if (seal) {
 		aead_request_set_crypt(c->req, src, dst, INKTAG_PAGE_SIZE, c->nonce);
-		return crypto_aead_encrypt(c->req);
+		return crypto_wait_req(crypto_aead_encrypt(c->req), &c->wait);
 	}
 	aead_request_set_crypt(c->req, src, dst, INKTAG_PAGE_SIZE + INK_TAG_SIZE, c->nonce);
-	return crypto_aead_decrypt(c->req);
+	return crypto_wait_req(crypto_aead_decrypt(c->req), &c->wait);
 }
 
 int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
