@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* entry.S - entry of the loader, entry of an unprotected program, and the stub. */
+	.text
+	.globl	_start
+	.type	_start, @function
+_start:
+	xorl	%ebp, %ebp
+	movq	%rsp, %rdi
+	andq	$-16, %rsp
+	call	loader_main
+	hlt
+	.size	_start, . - _start
+
+/* enter_program(entry, sp): as the kernel enters a program, all registers zero. */
+	.globl	enter_program
+	.type	enter_program, @function
+enter_program:
+	movq	%rsi, %rsp
+	pushq	%rdi
+	xorl	%eax, %eax
+	xorl	%ebx, %ebx
+	xorl	%ecx, %ecx
+	xorl	%edx, %edx
+	xorl	%esi, %esi
+	xorl	%edi, %edi
+	xorl	%ebp, %ebp
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	xorl	%r11d, %r11d
+	xorl	%r12d, %r12d
+	xorl	%r13d, %r13d
+	xorl	%r14d, %r14d
+	xorl	%r15d, %r15d
+	ret
+	.size	enter_program, . - enter_program
+
+/*
+ * Copied to the start of the arena; hypercall.h has the contract. The code after the vmmcall is
+ * reached when the thread may not be resumed: kill(getpid(), SIGKILL).
+ */
+	.section .rodata
+	.globl	stub_code
+stub_code:
+	syscall
+	vmmcall
+	movl	$39, %eax
+	syscall
+	movl	%eax, %edi
+	movl	$9, %esi
+	movl	$62, %eax
+	syscall
+	ud2
+	.globl	stub_code_end
+stub_code_end:
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sys.c - what the loader needs of a libc. */
+#include <stdarg.h>
+#include <linux/mman.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include "loader.h"
+
+long sys_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	register u64 r10 asm("r10") = a3;
+	register u64 r8 asm("r8") = a4;
+	register u64 r9 asm("r9") = a5;
+	long r;
+
+	asm volatile("syscall"
+		     : "=a"(r)
+		     : "a"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+		     : "rcx", "r11", "memory");
+	return r;
+}
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+	void *d = to;
+
+	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+	return to;
+}
+
+void *memset(void *to, int c, size_t n)
+{
+	void *d = to;
+
+	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *x = a, *y = b;
+
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	for (; *a && *a == *b; a++, b++)
+		;
+	return (u8)*a - (u8)*b;
+}
+
+struct text {
+	int fd;
+	size_t len;
+	char buf[512];
+};
+
+static void flush(struct text *t)
+{
+	size_t done = 0;
+	long r;
+
+	while (done < t->len) {
+		r = sys_call(__NR_write, t->fd, (u64)t->buf + done, t->len - done, 0, 0, 0);
+		if (r <= 0)
+			break;
+		done += r;
+	}
+	t->len = 0;
+}
+
+static void put(struct text *t, char c)
+{
+	if (t->len == sizeof(t->buf))
+		flush(t);
+	t->buf[t->len++] = c;
+}
+
+static void put_number(struct text *t, u64 v, unsigned int base)
+{
+	char digits[24];
+	int n = 0;
+
+	do {
+		digits[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	while (n)
+		put(t, digits[--n]);
+}
+
+static void vprint(int fd, const char *fmt, va_list ap)
+{
+	struct text t = { .fd = fd };
+	const char *s;
+	long v;
+
+	for (; *fmt; fmt++) {
+		if (*fmt != '%') {
+			put(&t, *fmt);
+		} else if (*++fmt == 's') {
+			for (s = va_arg(ap, const char *); *s; s++)
+				put(&t, *s);
+		} else {
+			v = va_arg(ap, long);
+			if (*++fmt == 'd' && v < 0) {
+				put(&t, '-');
+				v = -v;
+			}
+			put_number(&t, v, *fmt == 'x' ? 16 : 10);
+		}
+	}
+	flush(&t);
+}
+
+void print(int fd, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprint(fd, fmt, ap);
+	va_end(ap);
+}
+
+_Noreturn void die(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	print(2, "ld-inktag: ");
+	va_start(ap, fmt);
+	vprint(2, fmt, ap);
+	va_end(ap);
+	print(2, "\n");
+	for (;;)
+		sys_call(__NR_exit_group, code, 0, 0, 0, 0, 0);
+}
+
+const char *error_name(long r)
+{
+	static char number[24];
+	static const struct {
+		int code;
+		const char *name;
+	} known[] = {
+		{ EPERM, "not permitted" }, { ENOENT, "no such file" }, { EIO, "I/O error" },
+		{ EAGAIN, "not now" }, { ENOMEM, "out of memory" }, { EACCES, "permission denied" },
+		{ EFAULT, "bad address" }, { EBUSY, "busy" }, { EEXIST, "there already" },
+		{ ENOTDIR, "not a directory" }, { EISDIR, "is a directory" }, { EINVAL, "invalid" },
+		{ EMFILE, "too many open files" }, { ENOSPC, "a limit is reached" },
+		{ ENAMETOOLONG, "name too long" }, { ENOSYS, "no such call" }, { ELOOP, "too many links" },
+		{ ESTALE, "it was ended" },
+	};
+	struct text t = { .fd = -1 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (known[i].code == -r)
+			return known[i].name;
+	put_number(&t, -r, 10);
+	memcpy(number, "error ", 6);
+	memcpy(number + 6, t.buf, t.len);
+	number[6 + t.len] = 0;
+	return number;
+}
+
+void *pages(u64 len)
+{
+	long r = sys_call(__NR_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (r < 0 && r >= -4095)
+		die(EXIT_USAGE, "cannot get %ld bytes of memory: %s", (long)len, error_name(r));
+	return (void *)r;
+}

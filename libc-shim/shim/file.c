@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* file.c - unprotected files: data in pieces through the arena, and calls that no row describes. */
+#include <asm/ioctls.h>
+#include <asm/poll.h>
+#include <asm/stat.h>
+#include <asm/termbits.h>
+#include <asm/termios.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
+#include <linux/time.h>
+#include <linux/uio.h>
+#include "shim.h"
+
+#define RW_MAX		0x7ffff000UL	/* as Linux: the most that one call moves */
+#define NO_OFFSET	(-1L)
+#define POLL_MAX	4096UL
+#define FD_SETSIZE_MAX	1024UL
+
+struct dirent64 {
+	u64 ino;
+	s64 off;
+	u16 reclen;
+	u8 type;
+	char name[];
+};
+
+/* Copies len bytes between the arena and the program's vector, from byte `skip` of it on. */
+static void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program)
+{
+	u64 n;
+
+	for (; len; iov++) {
+		if (skip >= iov->iov_len) {
+			skip -= iov->iov_len;
+			continue;
+		}
+		n = iov->iov_len - skip < len ? iov->iov_len - skip : len;
+		if (to_program)
+			memcpy((char *)iov->iov_base + skip, buf, n);
+		else
+			memcpy(buf, (char *)iov->iov_base + skip, n);
+		buf += n;
+		len -= n;
+		skip = 0;
+	}
+}
+
+/* Does a read of this descriptor never wait? The kernel may lie: then a read is short. */
+static bool is_regular(int fd)
+{
+	u64 mark = arena_mark();
+	struct stat *st = arena_alloc(sizeof(*st));
+	bool regular = false;
+
+	if (st && !checked(__NR_fstat, hc_syscall(__NR_fstat, fd, (u64)st, 0, 0, 0, 0), 0))
+		regular = (*(volatile unsigned int *)&st->st_mode & S_IFMT) == S_IFREG;
+	arena_release(mark);
+	return regular;
+}
+
+/*
+ * Reads or writes `total` bytes of the vector, a piece at a time. An error after the first piece
+ * ends the transfer with what was moved, as Linux has it. A read that may wait stops after
+ * one piece, because Linux would not wait once it has data.
+ */
+static long transfer(long nr, int fd, const struct iovec *iov, u64 total, s64 offset, bool is_read)
+{
+	u64 mark = arena_mark(), done = 0, n;
+	char *buf;
+	long r;
+
+	if (total > RW_MAX)
+		total = RW_MAX;
+	buf = arena_alloc(total < ARENA_PIECE ? total : ARENA_PIECE);
+	if (!buf)
+		return -ENOMEM;
+	do {
+		n = total - done < ARENA_PIECE ? total - done : ARENA_PIECE;
+		if (!is_read)
+			iov_copy(iov, done, buf, n, false);
+		r = checked(nr, hc_syscall(nr, fd, (u64)buf, n, offset == NO_OFFSET ? 0 : offset + done, 0, 0), n);
+		if (IS_ERR(r))
+			break;
+		if (is_read)
+			iov_copy(iov, done, buf, r, true);
+		done += r;
+		if ((u64)r < n || (is_read && done < total && offset == NO_OFFSET && !is_regular(fd)))
+			break;
+	} while (done < total);
+	arena_release(mark);
+	return done ? (long)done : r;
+}
+
+long file_read(int fd, void *buf, u64 len, s64 offset)
+{
+	u64 done = 0;
+	long r;
+
+	/* One transfer moves at most RW_MAX. */
+	do {
+		struct iovec iov = { (char *)buf + done, len - done };
+
+		r = transfer(__NR_pread64, fd, &iov, len - done, offset + done, true);
+		if (r > 0)
+			done += r;
+	} while (r > 0 && done < len);
+	return r < 0 ? r : (long)done;
+}
+
+static long one(long nr, const u64 args[6], s64 offset, bool is_read)
+{
+	struct iovec iov = { (void *)args[1], args[2] };
+
+	if ((s64)args[2] < 0)
+		return -EINVAL;
+	if (args[2] && !user_range_ok(args[1], args[2]))
+		return -EFAULT;
+	return transfer(nr, args[0], &iov, args[2], offset, is_read);
+}
+
+long sys_read(long nr, const u64 args[6])
+{
+	return one(nr, args, NO_OFFSET, true);
+}
+
+long sys_write(long nr, const u64 args[6])
+{
+	return one(nr, args, NO_OFFSET, false);
+}
+
+long sys_pread(long nr, const u64 args[6])
+{
+	return (s64)args[3] < 0 ? -EINVAL : one(nr, args, args[3], true);
+}
+
+long sys_pwrite(long nr, const u64 args[6])
+{
+	return (s64)args[3] < 0 ? -EINVAL : one(nr, args, args[3], false);
+}
+
+static long vector(long nr, const u64 args[6], s64 offset, bool is_read)
+{
+	u64 total;
+
+	if (args[2] > UIO_MAXIOV)
+		return -EINVAL;
+	if (args[2] && !iov_ok(args[1], args[2], &total))
+		return -EFAULT;
+	if (!args[2])
+		total = 0;
+	if ((s64)total < 0)
+		return -EINVAL;
+	return transfer(nr, args[0], (const void *)args[1], total, offset, is_read);
+}
+
+long sys_readv(long nr, const u64 args[6])
+{
+	return vector(__NR_read, args, NO_OFFSET, true);
+}
+
+long sys_writev(long nr, const u64 args[6])
+{
+	return vector(__NR_write, args, NO_OFFSET, false);
+}
+
+long sys_preadv(long nr, const u64 args[6])
+{
+	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pread64, args, args[3], true);
+}
+
+long sys_pwritev(long nr, const u64 args[6])
+{
+	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pwrite64, args, args[3], false);
+}
+
+/*
+ * A libc walks these records without a look at their bounds, and a program joins a name to a path
+ * without a look for slashes.
+ */
+static bool dirents_ok(const char *buf, u64 len)
+{
+	const struct dirent64 *d;
+	u64 at, room;
+
+	for (at = 0; at < len; at += d->reclen) {
+		d = (const void *)(buf + at);
+		if (len - at <= offsetof(struct dirent64, name) || d->reclen > len - at || d->reclen % 8 ||
+		    d->reclen <= offsetof(struct dirent64, name))
+			return false;
+		room = d->reclen - offsetof(struct dirent64, name);
+		if (!d->name[0] || shim_strnlen(d->name, room) == room)
+			return false;
+		for (room = 0; d->name[room]; room++)
+			if (d->name[room] == '/')
+				return false;
+	}
+	return true;
+}
+
+long sys_getdents64(long nr, const u64 args[6])
+{
+	u64 mark = arena_mark(), n = (u32)args[2];
+	char *buf;
+	long r;
+
+	if (n > ARENA_PIECE)
+		n = ARENA_PIECE;
+	if (!user_range_ok(args[1], n))
+		return -EFAULT;
+	buf = arena_alloc(n);
+	if (!buf)
+		return -ENOMEM;
+	r = checked(nr, hc_syscall(nr, args[0], (u64)buf, n, 0, 0, 0), n);
+	if (r > 0) {
+		memcpy((void *)args[1], buf, r);
+		if (!dirents_ok((const void *)args[1], r))
+			shim_lie(nr, r, "a directory entry is malformed");
+	}
+	arena_release(mark);
+	return r;
+}
+
+/* Calls with a command: what the third argument is, for each command. */
+struct command {
+	u32 command;
+	u8 kind;	/* enum arg_kind */
+	u16 size;
+};
+
+static const struct command ioctls[] = {
+	{ TCGETS, ARG_OUT, sizeof(struct termios) },
+	{ TCSETS, ARG_IN, sizeof(struct termios) },
+	{ TCSETSW, ARG_IN, sizeof(struct termios) },
+	{ TCSETSF, ARG_IN, sizeof(struct termios) },
+	{ TCSBRK, ARG_VALUE },
+	{ TCXONC, ARG_VALUE },
+	{ TCFLSH, ARG_VALUE },
+	{ TIOCGWINSZ, ARG_OUT, sizeof(struct winsize) },
+	{ TIOCSWINSZ, ARG_IN, sizeof(struct winsize) },
+	{ TIOCGPGRP, ARG_OUT, sizeof(int) },
+	{ TIOCSPGRP, ARG_IN, sizeof(int) },
+	{ TIOCGSID, ARG_OUT, sizeof(int) },
+	{ TIOCOUTQ, ARG_OUT, sizeof(int) },
+	{ FIONREAD, ARG_OUT, sizeof(int) },
+	{ FIONBIO, ARG_IN, sizeof(int) },
+	{ FIOCLEX, ARG_VALUE },
+	{ FIONCLEX, ARG_VALUE },
+	{ FICLONE, ARG_VALUE },
+	{ BLKGETSIZE64, ARG_OUT, sizeof(u64) },
+	{ BLKSSZGET, ARG_OUT, sizeof(int) },
+	{ FS_IOC_GETFLAGS, ARG_OUT, sizeof(int) },
+	{ FS_IOC_SETFLAGS, ARG_IN, sizeof(int) },
+};
+
+static const struct command fcntls[] = {
+	{ F_DUPFD, ARG_VALUE },
+	{ F_DUPFD_CLOEXEC, ARG_VALUE },
+	{ F_GETFD, ARG_VALUE },
+	{ F_SETFD, ARG_VALUE },
+	{ F_GETFL, ARG_VALUE },
+	{ F_SETFL, ARG_VALUE },
+	{ F_SETPIPE_SZ, ARG_VALUE },
+	{ F_GETPIPE_SZ, ARG_VALUE },
+	{ F_GETLK, ARG_INOUT, sizeof(struct flock) },
+	{ F_SETLK, ARG_IN, sizeof(struct flock) },
+	{ F_SETLKW, ARG_IN, sizeof(struct flock) },
+	{ F_OFD_GETLK, ARG_INOUT, sizeof(struct flock) },
+	{ F_OFD_SETLK, ARG_IN, sizeof(struct flock) },
+	{ F_OFD_SETLKW, ARG_IN, sizeof(struct flock) },
+};
+
+static long command_call(long nr, const u64 args[6], const struct command *table, size_t count)
+{
+	struct call row = { .result = RESULT_INT };
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (table[i].command != (u32)args[1])
+			continue;
+		row.arg[2] = (struct arg){ .kind = table[i].kind, .size = table[i].size };
+		return marshal_call(nr, &row, args);
+	}
+	return shim_missing(nr, " with this command");
+}
+
+long sys_ioctl(long nr, const u64 args[6])
+{
+	return command_call(nr, args, ioctls, ARRAY_SIZE(ioctls));
+}
+
+long sys_fcntl(long nr, const u64 args[6])
+{
+	return command_call(nr, args, fcntls, ARRAY_SIZE(fcntls));
+}
+
+/* The kernel's answers: only revents, only what was asked or is always reported, and as many as it says. */
+static long poll_common(long nr, const u64 args[6], u64 a2, u64 a3, u64 a4)
+{
+	struct pollfd *fds = (void *)args[0], *buf;
+	u64 n = (u32)args[1], i, ready = 0, mark = arena_mark();
+	short revents;
+	long r;
+
+	if (n > POLL_MAX)
+		return -EINVAL;
+	if (n && !user_range_ok(args[0], n * sizeof(*fds)))
+		return -EFAULT;
+	buf = arena_alloc(n * sizeof(*fds));
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf, fds, n * sizeof(*fds));
+	r = checked(nr, hc_syscall(nr, (u64)buf, n, a2, a3, a4, 0), n);
+	for (i = 0; !IS_ERR(r) && i < n; i++) {
+		revents = *(volatile short *)&buf[i].revents;
+		if (revents & ~(fds[i].events | POLLERR | POLLHUP | POLLNVAL))
+			shim_lie(nr, revents, "it reports an event that nobody asked for");
+		fds[i].revents = revents;
+		ready += revents != 0;
+	}
+	if (!IS_ERR(r) && ready != (u64)r)
+		shim_lie(nr, r, "it is not the number of ready descriptors");
+	arena_release(mark);
+	return r;
+}
+
+long sys_poll(long nr, const u64 args[6])
+{
+	return poll_common(nr, args, args[2], 0, 0);
+}
+
+/* Copies an optional structure into the arena; NULL stays NULL. */
+static bool optional_in(u64 at, u64 size, u64 *in)
+{
+	void *buf = NULL;
+
+	if (at) {
+		if (!user_range_ok(at, size))
+			return false;
+		buf = arena_alloc(size);
+		memcpy(buf, (const void *)at, size);
+	}
+	*in = (u64)buf;
+	return true;
+}
+
+long sys_ppoll(long nr, const u64 args[6])
+{
+	u64 mark = arena_mark(), timeout, mask;
+	long r = -EFAULT;
+
+	if (args[3] && args[4] != sizeof(u64))
+		return -EINVAL;
+	if (optional_in(args[2], sizeof(struct __kernel_timespec), &timeout) &&
+	    optional_in(args[3], sizeof(u64), &mask))
+		r = poll_common(nr, args, timeout, mask, args[4]);
+	arena_release(mark);
+	return r;
+}
+
+/*
+ * select and pselect6. A set holds FD_SETSIZE_MAX bits in the program, whatever nfds says; bits
+ * from nfds on stay as they are, and none may be set that was not asked for.
+ */
+long sys_select(long nr, const u64 args[6])
+{
+	u64 mark = arena_mark(), n = args[0], words = (n + 63) / 64, in[3], timeout, mask = 0, got, i, w, ready = 0;
+	u64 timeout_size = nr == __NR_select ? sizeof(struct __kernel_old_timeval) : sizeof(struct __kernel_timespec);
+	const u64 *sigmask = (const void *)args[5];
+	u64 pair[2] = { 0, 0 };
+	long r = -EFAULT;
+
+	if (n > FD_SETSIZE_MAX)
+		return -EINVAL;
+	for (i = 0; i < 3; i++)
+		if (!optional_in(args[1 + i], words * 8, &in[i]))
+			goto out;
+	if (!optional_in(args[4], timeout_size, &timeout))
+		goto out;
+	if (nr == __NR_pselect6 && sigmask) {
+		if (!user_range_ok(args[5], sizeof(pair)))
+			goto out;
+		r = -EINVAL;
+		if (sigmask[0] && sigmask[1] != sizeof(u64))
+			goto out;
+		r = -EFAULT;
+		pair[1] = sigmask[1];
+		if (!optional_in(sigmask[0], sizeof(u64), &pair[0]) || !optional_in((u64)pair, sizeof(pair), &mask))
+			goto out;
+	}
+	r = checked(nr, hc_syscall(nr, n, in[0], in[1], in[2], timeout, mask), 3 * n);
+	if (IS_ERR(r))
+		goto out;
+	for (i = 0; i < 3; i++) {
+		u64 *set = (void *)args[1 + i];
+
+		for (w = 0; set && w < words; w++) {
+			u64 asked = w == n / 64 ? (1UL << n % 64) - 1 : ~0UL;
+
+			got = ((volatile u64 *)in[i])[w] & asked;
+			if (got & ~set[w])
+				shim_lie(nr, r, "it reports a descriptor that nobody asked for");
+			set[w] = (set[w] & ~asked) | got;
+			for (; got; got &= got - 1)
+				ready++;
+		}
+	}
+	if (ready != (u64)r)
+		shim_lie(nr, r, "it is not the number of ready descriptors");
+	if (nr == __NR_select && args[4])
+		memcpy((void *)args[4], (const void *)timeout, timeout_size);
+out:
+	arena_release(mark);
+	return r;
+}

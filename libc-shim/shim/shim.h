@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * shim.h - the run-time inside a protected program. Read this first.
+ *
+ * The patched libc calls __inktag_syscall where it used to execute `syscall` (entry.S). An
+ * unprotected process goes straight on to the kernel; in a protected one the call goes
+ *
+ *	__inktag_syscall -> shim_dispatch -> the row of table.c -> its handler -> hc.c
+ *
+ * and what comes back from the kernel is untrusted. Three rules hold everywhere:
+ *
+ *   - the kernel is only given values and addresses in the arena (arena.c), never an address
+ *     of protected memory;
+ *   - what it leaves in the arena is copied into protected memory once, after the result of
+ *     the call was found possible (marshal.c), and examined only there;
+ *   - an impossible answer ends the process (report.c: shim_lie()); it is not an error code.
+ *
+ * start.c    verifies the state in which the loader left us, builds the program's stack
+ * desc.c     the descriptor array: the list of mappings, in address order
+ * mm.c       mmap and its kin, each checked against the list; heap.c: brk on top of it
+ * arena.c    buffers the kernel can see
+ * table.c    one row for each system call; marshal.c executes the plain ones
+ * file.c     read and write in pieces, directories, ioctl, fcntl, poll
+ * clock.c    time from the hypervisor
+ * process.c  exit, thread pointer, identity, signals as far as they go
+ * report.c   messages on stderr; the end when the kernel lies
+ *
+ * One thread and no signal handlers: no handler of this file can be entered twice.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <inktag/abi.h>
+#include "start.h"
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef unsigned long u64;
+typedef long s64;
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define PAGE_DOWN(x)	((x) & ~(INKTAG_PAGE_SIZE - 1))
+#define PAGE_UP(x)	PAGE_DOWN((x) + INKTAG_PAGE_SIZE - 1)
+#define IS_ERR(r)	((u64)(r) >= (u64)-4095L)
+
+/*
+ * Kernel-chosen mappings must stay out of [INKTAG_DESC_BASE, INKTAG_STACK_TOP): array, arena,
+ * heap and stack stand there, and room for them to grow.
+ */
+#define SHIM_FIXED_BASE	INKTAG_DESC_BASE
+#define SHIM_FIXED_END	INKTAG_STACK_TOP
+
+/* entry.S */
+extern u8 shim_protected;
+
+/* hc.c: the hypercalls */
+long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index);
+_Noreturn void hc_exit(int code);
+long hc_set_fsbase(u64 base);
+long hc_random(u64 out[4]);
+long hc_clock(u64 *realtime, u64 *boottime);
+_Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg);
+
+/* string.c. The libc's own would use vector registers, which a system call must preserve. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t shim_strnlen(const char *s, size_t max);
+
+/* report.c */
+void shim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The call is not offered: one line for each number, then -ENOSYS. */
+long shim_missing(long nr, const char *what);
+/* The kernel answered system call nr with the impossible result r. */
+_Noreturn void shim_lie(long nr, u64 r, const char *why);
+
+/* arena.c */
+#define ARENA_CODE_SIZE		INKTAG_PAGE_SIZE	/* the stub */
+#define ARENA_STACK_SIZE	0x10000UL		/* the kernel-visible stack, at the end */
+#define ARENA_BUF		(INKTAG_ARENA_BASE + ARENA_CODE_SIZE)
+#define ARENA_BUF_END		(INKTAG_ARENA_BASE + INKTAG_ARENA_SIZE - ARENA_STACK_SIZE)
+#define ARENA_PIECE		0x80000UL		/* the most data in one read or write */
+
+u64 arena_mark(void);
+void arena_release(u64 mark);
+/* size bytes, aligned to 16; NULL if there is no room. Contents are whatever the kernel left. */
+void *arena_alloc(u64 size);
+
+/* marshal.c */
+bool user_range_ok(u64 addr, u64 len);
+bool iov_ok(u64 iov, u64 count, u64 *total);
+/* r as an error, or within 0..max; anything else is a lie. */
+long checked(long nr, long r, u64 max);
+
+/* table.c */
+enum arg_kind {
+	ARG_VALUE,
+	ARG_STRING,	/* in: path, bounded by PATH_MAX */
+	ARG_IN,		/* in: struct of `size` bytes */
+	ARG_OUT,	/* out: the same */
+	ARG_INOUT,
+	ARG_IN_BUF,	/* in: args[by] * size bytes, at most ARENA_PIECE */
+	ARG_OUT_BUF,	/* out: the same; the result says how many of them are filled */
+};
+
+struct arg {
+	u8 kind;	/* enum arg_kind */
+	bool optional;	/* may be NULL */
+	u8 by;
+	u16 size;
+};
+
+enum result {
+	RESULT_ZERO,
+	RESULT_INT,	/* 0..INT_MAX: descriptors, process ids, counts */
+	RESULT_U32,	/* user ids */
+	RESULT_LONG,	/* 0..LONG_MAX: offsets */
+	RESULT_ARG,	/* 0..args[count] */
+};
+
+struct call {
+	const char *name;
+	/* Handles the whole call; NULL: marshal_call() does, by the fields below. */
+	long (*handler)(long nr, const u64 args[6]);
+	struct arg arg[6];
+	u8 result;	/* enum result */
+	u8 count;
+	bool out_on_eintr;
+	/* Examines what was copied out: the trusted copies are at args[]. False: a lie. */
+	bool (*check)(long r, const u64 args[6]);
+};
+
+#define CALL_COUNT	512
+extern const struct call call_table[CALL_COUNT];
+extern const char *const call_names[CALL_COUNT];
+
+long marshal_call(long nr, const struct call *call, const u64 args[6]);
+long shim_dispatch(long nr, const u64 args[6]);
+
+/* mm.c, heap.c */
+struct desc_list;
+extern struct desc_list mm_list;
+long mm_map_at(u64 addr, u64 len, u32 prot, u32 kernel_flags);
+bool mm_grow(u64 end, u64 len);
+long mm_unmap(u64 addr, u64 len);
+long sys_mmap(long nr, const u64 args[6]);
+long sys_munmap(long nr, const u64 args[6]);
+long sys_mprotect(long nr, const u64 args[6]);
+long sys_mremap(long nr, const u64 args[6]);
+long sys_madvise(long nr, const u64 args[6]);
+long sys_msync(long nr, const u64 args[6]);
+long sys_brk(long nr, const u64 args[6]);
+
+/* file.c */
+long file_read(int fd, void *buf, u64 len, s64 offset);
+long sys_read(long nr, const u64 args[6]);
+long sys_write(long nr, const u64 args[6]);
+long sys_pread(long nr, const u64 args[6]);
+long sys_pwrite(long nr, const u64 args[6]);
+long sys_readv(long nr, const u64 args[6]);
+long sys_writev(long nr, const u64 args[6]);
+long sys_preadv(long nr, const u64 args[6]);
+long sys_pwritev(long nr, const u64 args[6]);
+long sys_getdents64(long nr, const u64 args[6]);
+long sys_ioctl(long nr, const u64 args[6]);
+long sys_fcntl(long nr, const u64 args[6]);
+long sys_poll(long nr, const u64 args[6]);
+long sys_ppoll(long nr, const u64 args[6]);
+long sys_select(long nr, const u64 args[6]);
+
+/* clock.c */
+long sys_clock_gettime(long nr, const u64 args[6]);
+long sys_gettimeofday(long nr, const u64 args[6]);
+long sys_time(long nr, const u64 args[6]);
+
+/* process.c */
+long sys_exit(long nr, const u64 args[6]);
+long sys_arch_prctl(long nr, const u64 args[6]);
+long sys_set_tid_address(long nr, const u64 args[6]);
+long sys_set_robust_list(long nr, const u64 args[6]);
+long sys_futex(long nr, const u64 args[6]);
+long sys_rt_sigaction(long nr, const u64 args[6]);
+long sys_rt_sigprocmask(long nr, const u64 args[6]);
+long sys_getgroups(long nr, const u64 args[6]);
+long sys_getrandom(long nr, const u64 args[6]);
+
+#endif

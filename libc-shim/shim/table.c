@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * table.c - the system calls of a protected program. What is not here fails with ENOSYS.
+ *
+ * A row says what each argument is, and which results are possible. Values go to the kernel
+ * as they are; what is a pointer must be declared as one, or the row needs a handler.
+ */
+#include <asm/stat.h>
+#include <asm/statfs.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/resource.h>
+#include <linux/stat.h>
+#include <linux/sysinfo.h>
+#include <linux/time.h>
+#include <linux/times.h>
+#include <linux/utime.h>
+#include <linux/utsname.h>
+#include "shim.h"
+
+#define V		{ ARG_VALUE }
+#define STR		{ ARG_STRING }
+#define STR_OPT		{ ARG_STRING, .optional = true }
+#define IN(t)		{ ARG_IN, .size = sizeof(t) }
+#define IN_OPT(t)	{ ARG_IN, .size = sizeof(t), .optional = true }
+#define OUT(t)		{ ARG_OUT, .size = sizeof(t) }
+#define OUT_OPT(t)	{ ARG_OUT, .size = sizeof(t), .optional = true }
+#define INOUT_OPT(t)	{ ARG_INOUT, .size = sizeof(t), .optional = true }
+#define IN_BUF(n, t)	{ ARG_IN_BUF, .by = n, .size = sizeof(t) }
+#define OUT_BUF(n, t)	{ ARG_OUT_BUF, .by = n, .size = sizeof(t) }
+
+#define ZERO		.result = RESULT_ZERO
+#define INT		.result = RESULT_INT
+#define U32		.result = RESULT_U32
+#define LONG		.result = RESULT_LONG
+#define ARG(n)		.result = RESULT_ARG, .count = n
+
+/* The call itself, for the kernel or for a handler. */
+#define PLAIN(n, r, ...)	[__NR_##n] = { .name = #n, .arg = { __VA_ARGS__ }, r }
+#define CHECKED(n, c, r, ...)	[__NR_##n] = { .name = #n, .arg = { __VA_ARGS__ }, r, .check = c }
+#define HANDLED(n, h)		[__NR_##n] = { .name = #n, .handler = h }
+
+typedef struct {
+	struct __kernel_old_timeval interval, value;
+} itimerval;
+
+typedef struct {
+	struct __kernel_old_timeval access, modification;
+} utimes_pair;
+
+typedef struct {
+	struct __kernel_timespec access, modification;
+} utimens_pair;
+
+static bool is_same_fd(long r, const u64 args[6])
+{
+	return (u64)r == (u32)args[1];
+}
+
+static bool is_fd_pair(long r, const u64 args[6])
+{
+	const int *fd = (const void *)args[0];
+
+	return fd[0] >= 0 && fd[1] >= 0 && fd[0] != fd[1];
+}
+
+static bool is_path(long r, const u64 args[6])
+{
+	const char *path = (const void *)args[0];
+
+	return r > 0 && shim_strnlen(path, r) == (size_t)r - 1;
+}
+
+static bool is_uname(long r, const u64 args[6])
+{
+	const struct new_utsname *u = (const void *)args[0];
+	const char *field = (const void *)u;
+	size_t i;
+
+	for (i = 0; i < sizeof(*u) / (__NEW_UTS_LEN + 1); i++, field += __NEW_UTS_LEN + 1)
+		if (shim_strnlen(field, __NEW_UTS_LEN + 1) > __NEW_UTS_LEN)
+			return false;
+	return true;
+}
+
+/* Programs take the block size for the size of a buffer: a bound on what they may be told. */
+static bool fix_stat(u64 at)
+{
+	struct stat *st = (void *)at;
+
+	if (st->st_blksize < 512 || st->st_blksize > 0x400000)
+		st->st_blksize = 4096;
+	return st->st_size >= 0 && st->st_blocks >= 0;
+}
+
+static bool is_stat(long r, const u64 args[6])
+{
+	return fix_stat(args[1]);
+}
+
+static bool is_statat(long r, const u64 args[6])
+{
+	return fix_stat(args[2]);
+}
+
+static bool is_statx(long r, const u64 args[6])
+{
+	struct statx *st = (void *)args[4];
+
+	if (st->stx_blksize < 512 || st->stx_blksize > 0x400000)
+		st->stx_blksize = 4096;
+	return st->stx_size <= 0x7fffffffffffffff;
+}
+
+const struct call call_table[CALL_COUNT] = {
+	/* Files: data */
+	HANDLED(read, sys_read),
+	HANDLED(write, sys_write),
+	HANDLED(pread64, sys_pread),
+	HANDLED(pwrite64, sys_pwrite),
+	HANDLED(readv, sys_readv),
+	HANDLED(writev, sys_writev),
+	HANDLED(preadv, sys_preadv),
+	HANDLED(pwritev, sys_pwritev),
+	PLAIN(lseek, LONG, V, V, V),
+	PLAIN(truncate, ZERO, STR, V),
+	PLAIN(ftruncate, ZERO, V, V),
+	PLAIN(fallocate, ZERO, V, V, V, V),
+	PLAIN(fsync, ZERO, V),
+	PLAIN(fdatasync, ZERO, V),
+	PLAIN(sync, ZERO),
+	PLAIN(syncfs, ZERO, V),
+	PLAIN(sync_file_range, ZERO, V, V, V, V),
+	PLAIN(readahead, ZERO, V, V, V),
+	PLAIN(fadvise64, ZERO, V, V, V, V),
+	PLAIN(sendfile, ARG(3), V, V, INOUT_OPT(u64), V),
+	PLAIN(copy_file_range, ARG(4), V, INOUT_OPT(u64), V, INOUT_OPT(u64), V, V),
+
+	/* Files: descriptors */
+	PLAIN(open, INT, STR, V, V),
+	PLAIN(openat, INT, V, STR, V, V),
+	PLAIN(creat, INT, STR, V),
+	PLAIN(close, ZERO, V),
+	PLAIN(close_range, ZERO, V, V, V),
+	PLAIN(dup, INT, V),
+	CHECKED(dup2, is_same_fd, INT, V, V),
+	CHECKED(dup3, is_same_fd, INT, V, V, V),
+	CHECKED(pipe, is_fd_pair, ZERO, OUT(int[2])),
+	CHECKED(pipe2, is_fd_pair, ZERO, OUT(int[2]), V),
+	HANDLED(fcntl, sys_fcntl),
+	HANDLED(ioctl, sys_ioctl),
+	PLAIN(flock, ZERO, V, V),
+	HANDLED(poll, sys_poll),
+	HANDLED(ppoll, sys_ppoll),
+	HANDLED(select, sys_select),
+	HANDLED(pselect6, sys_select),
+
+	/* Files: names and attributes */
+	CHECKED(stat, is_stat, ZERO, STR, OUT(struct stat)),
+	CHECKED(lstat, is_stat, ZERO, STR, OUT(struct stat)),
+	CHECKED(fstat, is_stat, ZERO, V, OUT(struct stat)),
+	CHECKED(newfstatat, is_statat, ZERO, V, STR, OUT(struct stat), V),
+	CHECKED(statx, is_statx, ZERO, V, STR, V, V, OUT(struct statx)),
+	PLAIN(statfs, ZERO, STR, OUT(struct statfs)),
+	PLAIN(fstatfs, ZERO, V, OUT(struct statfs)),
+	PLAIN(access, ZERO, STR, V),
+	PLAIN(faccessat, ZERO, V, STR, V),
+	PLAIN(faccessat2, ZERO, V, STR, V, V),
+	PLAIN(chmod, ZERO, STR, V),
+	PLAIN(fchmod, ZERO, V, V),
+	PLAIN(fchmodat, ZERO, V, STR, V),
+	PLAIN(chown, ZERO, STR, V, V),
+	PLAIN(lchown, ZERO, STR, V, V),
+	PLAIN(fchown, ZERO, V, V, V),
+	PLAIN(fchownat, ZERO, V, STR, V, V, V),
+	PLAIN(utime, ZERO, STR, IN_OPT(struct utimbuf)),
+	PLAIN(utimes, ZERO, STR, IN_OPT(utimes_pair)),
+	PLAIN(futimesat, ZERO, V, STR_OPT, IN_OPT(utimes_pair)),
+	PLAIN(utimensat, ZERO, V, STR_OPT, IN_OPT(utimens_pair), V),
+	PLAIN(umask, INT, V),
+	PLAIN(link, ZERO, STR, STR),
+	PLAIN(linkat, ZERO, V, STR, V, STR, V),
+	PLAIN(symlink, ZERO, STR, STR),
+	PLAIN(symlinkat, ZERO, STR, V, STR),
+	PLAIN(readlink, ARG(2), STR, OUT_BUF(2, char), V),
+	PLAIN(readlinkat, ARG(3), V, STR, OUT_BUF(3, char), V),
+	PLAIN(unlink, ZERO, STR),
+	PLAIN(unlinkat, ZERO, V, STR, V),
+	PLAIN(rename, ZERO, STR, STR),
+	PLAIN(renameat, ZERO, V, STR, V, STR),
+	PLAIN(renameat2, ZERO, V, STR, V, STR, V),
+	PLAIN(mkdir, ZERO, STR, V),
+	PLAIN(mkdirat, ZERO, V, STR, V),
+	PLAIN(mknod, ZERO, STR, V, V),
+	PLAIN(mknodat, ZERO, V, STR, V, V),
+	PLAIN(rmdir, ZERO, STR),
+	PLAIN(chdir, ZERO, STR),
+	PLAIN(fchdir, ZERO, V),
+	PLAIN(chroot, ZERO, STR),
+	CHECKED(getcwd, is_path, ARG(1), OUT_BUF(1, char), V),
+	HANDLED(getdents64, sys_getdents64),
+
+	/* Memory */
+	HANDLED(mmap, sys_mmap),
+	HANDLED(munmap, sys_munmap),
+	HANDLED(mprotect, sys_mprotect),
+	HANDLED(mremap, sys_mremap),
+	HANDLED(madvise, sys_madvise),
+	HANDLED(msync, sys_msync),
+	HANDLED(brk, sys_brk),
+
+	/* Time */
+	HANDLED(clock_gettime, sys_clock_gettime),
+	HANDLED(gettimeofday, sys_gettimeofday),
+	HANDLED(time, sys_time),
+	PLAIN(clock_getres, ZERO, V, OUT_OPT(struct __kernel_timespec)),
+	[__NR_nanosleep] = {
+		.name = "nanosleep", ZERO, .out_on_eintr = true,
+		.arg = { IN(struct __kernel_timespec), OUT_OPT(struct __kernel_timespec) },
+	},
+	[__NR_clock_nanosleep] = {
+		.name = "clock_nanosleep", ZERO, .out_on_eintr = true,
+		.arg = { V, V, IN(struct __kernel_timespec), OUT_OPT(struct __kernel_timespec) },
+	},
+	PLAIN(alarm, U32, V),
+	PLAIN(getitimer, ZERO, V, OUT(itimerval)),
+	PLAIN(setitimer, ZERO, V, IN_OPT(itimerval), OUT_OPT(itimerval)),
+	PLAIN(times, LONG, OUT_OPT(struct tms)),
+
+	/* Identity, limits, the machine */
+	PLAIN(getpid, INT),
+	PLAIN(getppid, INT),
+	PLAIN(gettid, INT),
+	PLAIN(getpgrp, INT),
+	PLAIN(getpgid, INT, V),
+	PLAIN(setpgid, ZERO, V, V),
+	PLAIN(getsid, INT, V),
+	PLAIN(setsid, INT),
+	PLAIN(getuid, U32),
+	PLAIN(geteuid, U32),
+	PLAIN(getgid, U32),
+	PLAIN(getegid, U32),
+	PLAIN(getresuid, ZERO, OUT(u32), OUT(u32), OUT(u32)),
+	PLAIN(getresgid, ZERO, OUT(u32), OUT(u32), OUT(u32)),
+	PLAIN(setuid, ZERO, V),
+	PLAIN(setgid, ZERO, V),
+	PLAIN(setreuid, ZERO, V, V),
+	PLAIN(setregid, ZERO, V, V),
+	PLAIN(setresuid, ZERO, V, V, V),
+	PLAIN(setresgid, ZERO, V, V, V),
+	HANDLED(getgroups, sys_getgroups),
+	CHECKED(uname, is_uname, ZERO, OUT(struct new_utsname)),
+	PLAIN(sysinfo, ZERO, OUT(struct sysinfo)),
+	PLAIN(getrlimit, ZERO, V, OUT(struct rlimit)),
+	PLAIN(setrlimit, ZERO, V, IN(struct rlimit)),
+	PLAIN(prlimit64, ZERO, V, V, IN_OPT(struct rlimit64), OUT_OPT(struct rlimit64)),
+	PLAIN(getrusage, ZERO, V, OUT(struct rusage)),
+	PLAIN(getpriority, INT, V, V),
+	PLAIN(setpriority, ZERO, V, V, V),
+	PLAIN(sched_yield, ZERO),
+	PLAIN(sched_getaffinity, ARG(1), V, V, OUT_BUF(1, char)),
+	PLAIN(sched_setaffinity, ZERO, V, V, IN_BUF(1, char)),
+	PLAIN(getcpu, ZERO, OUT_OPT(u32), OUT_OPT(u32)),
+	HANDLED(getrandom, sys_getrandom),
+
+	/* The process */
+	HANDLED(exit, sys_exit),
+	HANDLED(exit_group, sys_exit),
+	HANDLED(arch_prctl, sys_arch_prctl),
+	HANDLED(set_tid_address, sys_set_tid_address),
+	HANDLED(set_robust_list, sys_set_robust_list),
+	HANDLED(futex, sys_futex),
+	HANDLED(rt_sigaction, sys_rt_sigaction),
+	HANDLED(rt_sigprocmask, sys_rt_sigprocmask),
+	PLAIN(kill, ZERO, V, V),
+	PLAIN(tkill, ZERO, V, V),
+	PLAIN(tgkill, ZERO, V, V, V),
+	PLAIN(wait4, INT, V, OUT_OPT(int), V, OUT_OPT(struct rusage)),
+};
+
+/* Of all that Linux has, for messages: made from its header. */
+const char *const call_names[CALL_COUNT] = {
+#include "names.inc"
+};
