@@ -21,7 +21,7 @@
 static const char usage[] =
 "attack COMMAND ARGUMENT...\n"
 "memory of a process, as the kernel sees it:\n"
-"  info PID ADDR                     its page-table entry and frame\n"
+"  info PID ADDR                     its mapping's token, its page-table entry and frame\n"
 "  read PID ADDR LEN                 bytes to standard output\n"
 "  write PID ADDR HEX\n"
 "  exchange PID ADDR ADDR2           contents of two pages\n"
@@ -145,6 +145,7 @@ static void cmd_info(struct attack *a, int argc, char **argv)
 	a->pid = number(argv[1]);
 	a->addr = number(argv[2]);
 	attack(a, argv[0]);
+	printf("token 0x%llx\n", a->value);
 	if (!a->result) {
 		puts("present 0");
 		return;

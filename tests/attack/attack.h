@@ -18,7 +18,8 @@
 
 enum attack_op {
 	/* memory: of process pid at addr. memory.c */
-	ATTACK_INFO,		/* result: the page-table entry, not present: 0 */
+	ATTACK_INFO,		/* result: the page-table entry, not present: 0; value: the token
+				 * of the mapping there */
 	ATTACK_READ,		/* buf, len: the kernel's view, may cross pages */
 	ATTACK_WRITE,		/* buf, len: written there, may cross pages */
 	ATTACK_EXCHANGE,	/* contents of the pages at addr and addr2, as the kernel sees them */
@@ -57,7 +58,7 @@ struct attack {
 	__s32 pid;
 	__u64 addr;
 	__u64 addr2;
-	__u64 value;		/* in, and out for ATTACK_RING */
+	__u64 value;		/* in, and out for ATTACK_INFO and ATTACK_RING */
 	__u64 buf;		/* user address */
 	__u64 len;
 	__u64 result;		/* out */

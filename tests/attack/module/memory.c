@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
+#include <inktag/abi.h>
 #include "module.h"
 
 static void (*flush_range)(struct mm_struct *mm, unsigned long start, unsigned long end,
@@ -114,6 +115,7 @@ static void replace_pte(struct mm_struct *mm, unsigned long addr, pte_t *pte, sp
 long attack_info(struct attack *a)
 {
 	struct mm_struct *mm = attack_mm(a->pid);
+	struct vm_area_struct *vma;
 	spinlock_t *lock;
 	pte_t *pte;
 	long ret;
@@ -121,6 +123,8 @@ long attack_info(struct attack *a)
 	if (!mm)
 		return -ESRCH;
 	mmap_read_lock(mm);
+	vma = vma_lookup(mm, a->addr);
+	a->value = vma ? vma->inktag_token : INKTAG_TOKEN_NONE;
 	ret = lookup_pte(mm, a->addr, &pte, &lock);
 	if (!ret)
 		a->result = pte_val(*pte);
