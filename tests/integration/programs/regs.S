@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * regs.S - all registers hold what regs_in says while the program is out of the trusted
+ * context; what they hold afterwards goes to regs_out.
+ *
+ *	void regs_syscall(void)		out by INKTAG_HC_SYSCALL
+ *	void regs_spin(void)		out by the interrupts that come while regs_count runs down
+ *
+ * Layout of regs_in and regs_out (struct regs): RAX RBX RCX RDX RSI RDI RBP R8 ... R15, then,
+ * from 128 on, YMM0 to YMM15. All addressing is by RIP: there is no register to spare.
+ */
+	.macro	load
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vmovdqu	regs_in+128+32*\n(%rip), %ymm\n
+	.endr
+	movq	regs_in(%rip), %rax
+	movq	regs_in+8(%rip), %rbx
+	movq	regs_in+16(%rip), %rcx
+	movq	regs_in+24(%rip), %rdx
+	movq	regs_in+32(%rip), %rsi
+	movq	regs_in+40(%rip), %rdi
+	movq	regs_in+48(%rip), %rbp
+	movq	regs_in+56(%rip), %r8
+	movq	regs_in+64(%rip), %r9
+	movq	regs_in+72(%rip), %r10
+	movq	regs_in+80(%rip), %r11
+	movq	regs_in+88(%rip), %r12
+	movq	regs_in+96(%rip), %r13
+	movq	regs_in+104(%rip), %r14
+	movq	regs_in+112(%rip), %r15
+	.endm
+
+	.macro	store
+	movq	%rax, regs_out(%rip)
+	movq	%rbx, regs_out+8(%rip)
+	movq	%rcx, regs_out+16(%rip)
+	movq	%rdx, regs_out+24(%rip)
+	movq	%rsi, regs_out+32(%rip)
+	movq	%rdi, regs_out+40(%rip)
+	movq	%rbp, regs_out+48(%rip)
+	movq	%r8, regs_out+56(%rip)
+	movq	%r9, regs_out+64(%rip)
+	movq	%r10, regs_out+72(%rip)
+	movq	%r11, regs_out+80(%rip)
+	movq	%r12, regs_out+88(%rip)
+	movq	%r13, regs_out+96(%rip)
+	movq	%r14, regs_out+104(%rip)
+	movq	%r15, regs_out+112(%rip)
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vmovdqu	%ymm\n, regs_out+128+32*\n(%rip)
+	.endr
+	.endm
+
+	.macro	function name
+	.globl	\name
+	.type	\name, @function
+\name:
+	.irp	r, rbx, rbp, r12, r13, r14, r15
+	pushq	%\r
+	.endr
+	.endm
+
+	.macro	leave_function name
+	.irp	r, r15, r14, r13, r12, rbp, rbx
+	popq	%\r
+	.endr
+	vzeroupper
+	ret
+	.size	\name, . - \name
+	.endm
+
+	.text
+	function regs_syscall
+	load
+	vmmcall
+	store
+	leave_function regs_syscall
+
+	function regs_spin
+	load
+1:	decq	regs_count(%rip)
+	jnz	1b
+	store
+	leave_function regs_spin
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * victim.c - a program to be attacked. It does what the lines on its input say, one answer
+ * line for each: "ok ..." or "bad ...". Numbers are decimal, addresses hexadecimal.
+ *
+ *	fill N			N new pages full of the secret and of their number: "ok ADDRESS"
+ *	check			reads all of them: "ok N", or "bad PAGE OFFSET"
+ *	read PAGE		reads one of them: "ok", or "bad OFFSET"
+ *	bump PAGE		changes what it should contain, and writes that
+ *	drop			gives them back
+ *	zero N			N new pages, only read: "ok" if all is zero
+ *	touch N			N new pages, one byte written in each
+ *	null N			N null system calls
+ *	pid			"ok PID" as getpid() says
+ *	code			address of a page of its code, and of its stack: "ok ADDRESS ADDRESS"
+ *	regs			all registers full of secrets at one system call: "ok", if they came back
+ *	spin COUNT		the same, while COUNT rounds of a loop run
+ *	work COUNT		COUNT rounds over the pages of fill, each read and changed: "ok SUM"
+ *	map LENGTH		mmap(LENGTH): "ok ADDRESS", or "bad ERRNO"
+ *	buffer			address of a page-aligned page in .bss with the secret: "ok ADDRESS"
+ *	maps N			N mappings of one page: "ok ERRNO", 0 if all are there
+ *	poke ADDRESS		writes there; peek ADDRESS: "ok WORD"; jump ADDRESS: calls it (in decimal)
+ *	hold COUNT		one null system call, then COUNT rounds of a loop
+ *	missing			calls fork(): "ok ERRNO"
+ *	quit CODE		exit(CODE)
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <inktag/abi.h>
+#include "secret.h"
+
+#define PAGE	4096UL
+
+static char *pages;
+static unsigned long npages;
+static unsigned int *generation;	/* of each page's content */
+static char buffer[PAGE] __attribute__((aligned(4096)));
+
+static void expected(char *out, unsigned long page)
+{
+	unsigned long i;
+
+	secret_string(out);
+	for (i = SECRET_LEN; i < PAGE; i += SECRET_LEN)
+		memcpy(out + i, out, SECRET_LEN);
+	/* Bytes that differ from page to page, and from one content to the next. */
+	snprintf(out + PAGE / 2, 32, "page %010lu %010u", page, generation[page]);
+}
+
+static void fill(unsigned long n)
+{
+	unsigned long i;
+
+	pages = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	generation = calloc(n, sizeof(*generation));
+	if (pages == MAP_FAILED || !generation) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	npages = n;
+	for (i = 0; i < n; i++)
+		expected(pages + i * PAGE, i);
+	printf("ok %lx\n", (unsigned long)pages);
+}
+
+/* Where page i is not as it should be; PAGE if it is. */
+static unsigned long differs(unsigned long i)
+{
+	static char want[PAGE];
+	unsigned long k;
+
+	expected(want, i);
+	for (k = 0; k < PAGE && pages[i * PAGE + k] == want[k]; k++)
+		;
+	return k;
+}
+
+static void check(unsigned long unused)
+{
+	unsigned long i, k;
+
+	for (i = 0; i < npages; i++) {
+		k = differs(i);
+		if (k < PAGE) {
+			printf("bad %lu %lu\n", i, k);
+			return;
+		}
+	}
+	printf("ok %lu\n", npages);
+}
+
+static void read_one(unsigned long i)
+{
+	unsigned long k = i < npages ? differs(i) : 0;
+
+	if (k < PAGE)
+		printf("bad %lu\n", k);
+	else
+		printf("ok\n");
+}
+
+static void bump(unsigned long i)
+{
+	if (i >= npages) {
+		printf("bad page\n");
+		return;
+	}
+	generation[i]++;
+	expected(pages + i * PAGE, i);
+	printf("ok\n");
+}
+
+static void drop(unsigned long unused)
+{
+	if (munmap(pages, npages * PAGE)) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	free(generation);
+	npages = 0;
+	printf("ok\n");
+}
+
+static void zero(unsigned long n)
+{
+	volatile unsigned long *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long i;
+
+	if (p == MAP_FAILED) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	for (i = 0; i < n * PAGE / sizeof(*p) && !p[i]; i++)
+		;
+	printf(i == n * PAGE / sizeof(*p) ? "ok\n" : "bad word %lu\n", i);
+	munmap((void *)p, n * PAGE);
+}
+
+static void touch(unsigned long n)
+{
+	volatile char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				-1, 0);
+	unsigned long i;
+
+	if (p == MAP_FAILED) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		p[i * PAGE] = 1;
+	printf("ok %lx\n", (unsigned long)p);
+}
+
+static void null_calls(unsigned long n)
+{
+	while (n--)
+		getppid();
+	printf("ok\n");
+}
+
+/* --- registers ------------------------------------------------------------------------------- */
+
+/* As regs.S has it. */
+struct regs {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, unused;
+	uint64_t ymm[16][4];
+} regs_in, regs_out;
+uint64_t regs_count;
+
+void regs_syscall(void);
+void regs_spin(void);
+
+_Static_assert(offsetof(struct regs, ymm) == 128, "regs.S");
+
+/* Recognisable by its upper half, and different everywhere. */
+static void secrets_into_registers(void)
+{
+	uint64_t i, *word = (uint64_t *)&regs_in;
+
+	for (i = 0; i < sizeof(regs_in) / 8; i++)
+		word[i] = 0x5ec7e7a5a5000000UL | (i + 1);
+	memset(&regs_out, 0, sizeof(regs_out));
+}
+
+static void compare_registers(void)
+{
+	const uint64_t *in = (uint64_t *)&regs_in, *out = (uint64_t *)&regs_out;
+	unsigned long i;
+
+	regs_out.unused = regs_in.unused;
+	for (i = 0; i < sizeof(regs_in) / 8; i++) {
+		if (in[i] != out[i]) {
+			printf("bad register %lu: %lx, was %lx\n", i, out[i], in[i]);
+			return;
+		}
+	}
+	printf("ok\n");
+}
+
+static void registers_at_syscall(unsigned long unused)
+{
+	long result;
+
+	secrets_into_registers();
+	regs_in.rax = INKTAG_HC_SYSCALL;
+	regs_in.rbx = 110;	/* getppid; the arguments, which it ignores, are public */
+	regs_in.rdi = 0x1001;
+	regs_in.rsi = 0x1002;
+	regs_in.rdx = 0x1003;
+	regs_in.r10 = 0x1004;
+	regs_in.r8 = 0x1005;
+	regs_in.r9 = 0x1006;
+	regs_syscall();
+	result = regs_out.rax;
+	regs_out.rax = regs_in.rax;
+	if (result != getppid())
+		printf("bad result %ld\n", result);
+	else
+		compare_registers();
+}
+
+static void registers_at_interrupts(unsigned long count)
+{
+	secrets_into_registers();
+	regs_count = count;
+	regs_spin();
+	compare_registers();
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
+static void work(unsigned long rounds)
+{
+	unsigned long r, i, k, sum = 0;
+
+	for (r = 0; r < rounds; r++) {
+		for (i = 0; i < npages; i++) {
+			k = differs(i);
+			if (k < PAGE) {
+				printf("bad %lu %lu in round %lu\n", i, k, r);
+				return;
+			}
+			generation[i]++;
+			expected(pages + i * PAGE, i);
+			sum += generation[i] * (i + 1);
+		}
+	}
+	printf("ok %lu\n", sum);
+}
+
+static void map(unsigned long len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		printf("bad %d\n", errno);
+	else
+		printf("ok %lx\n", (unsigned long)p);
+}
+
+/* Mappings that cannot be one: the rights of neighbours differ. */
+static void maps(unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		if (mmap(NULL, PAGE, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0) == MAP_FAILED)
+			break;
+	}
+	printf("ok %d\n", i < n ? errno : 0);
+}
+
+static void poke(unsigned long addr)
+{
+	*(volatile char *)addr = 1;
+	printf("bad written\n");
+}
+
+static void peek(unsigned long addr)
+{
+	printf("ok %lu\n", *(volatile unsigned long *)addr);
+}
+
+static void jump(unsigned long addr)
+{
+	((void (*)(void))addr)();
+	printf("bad returned\n");
+}
+
+/*
+ * One system call, then no other for a time: whatever comes back twice from it meets a thread
+ * that is running.
+ */
+static void hold(unsigned long rounds)
+{
+	volatile unsigned long n = rounds;
+
+	getppid();
+	while (n)
+		n--;
+	printf("ok\n");
+}
+
+static void missing(unsigned long unused)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	printf(pid < 0 ? "ok %d\n" : "bad %d\n", pid < 0 ? errno : pid);
+}
+
+static void pid(unsigned long unused)
+{
+	printf("ok %d\n", getpid());
+}
+
+static void code(unsigned long unused)
+{
+	printf("ok %lx %lx\n", (unsigned long)code & -PAGE, (unsigned long)&unused & -PAGE);
+}
+
+static void show_buffer(unsigned long unused)
+{
+	secret_string(buffer);
+	printf("ok %lx\n", (unsigned long)buffer);
+}
+
+static void quit(unsigned long status)
+{
+	exit(status);
+}
+
+static const struct command {
+	const char *name;
+	void (*run)(unsigned long arg);
+} commands[] = {
+	{ "fill", fill }, { "check", check }, { "read", read_one }, { "bump", bump },
+	{ "drop", drop }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
+	{ "pid", pid }, { "code", code }, { "regs", registers_at_syscall },
+	{ "spin", registers_at_interrupts }, { "work", work }, { "map", map },
+	{ "buffer", show_buffer }, { "maps", maps }, { "missing", missing }, { "poke", poke },
+	{ "peek", peek }, { "jump", jump }, { "hold", hold }, { "quit", quit },
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+int main(void)
+{
+	char line[128], word[16];
+	unsigned long arg, i;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof(line), stdin)) {
+		arg = 0;
+		if (sscanf(line, "%15s %lu", word, &arg) < 1)
+			continue;
+		for (i = 0; i < NR_COMMANDS && strcmp(word, commands[i].name); i++)
+			;
+		if (i < NR_COMMANDS)
+			commands[i].run(arg);
+		else
+			printf("bad command\n");
+	}
+	return 100;
+}
