@@ -1,0 +1,53 @@
+#!/bin/bash
+# build/programs/bin: programs made by inktag-cc, for tests and the demo.
+#   bzip2              Debian's source package, its source unchanged
+#   sort, sha256sum    applets of Debian's busybox, its source unchanged
+#   hello, ...         tests/hap/*.c
+. "$(dirname "$0")/../lib.sh"
+
+need_packages gcc libc6-dev make dpkg-dev
+[[ -e $build/libc/bin/inktag-cc ]] || die "build/libc is missing; run: make libc"
+cc=$(readlink -f "$build/libc")/bin/inktag-cc
+bzip2=$(debian_source bzip2 bookworm)
+busybox=$(debian_source busybox bookworm)
+
+# The applets as one program, named after the first; busybox finds out by its name which one is meant.
+applets=(SORT SHA256SUM)
+options=(SH_IS_NONE LFS LONG_OPTS FEATURE_SORT_BIG FEATURE_MD5_SHA1_SUM_CHECK "${applets[@]}")
+
+build_programs() {
+	local out=$1 work=$1/work p
+	mkdir -p "$out/bin" "$work"
+	step "bzip2"
+	debian_unpack bzip2 bookworm "$work/bzip2"
+	# Debian links its bzip2 with the shared library, which is not for us; -lbz2 then finds the other.
+	make -C "$work/bzip2" CC="$cc" -o libbz2.so libbz2.a bzip2
+	cp "$work/bzip2/bzip2" "$out/bin/"
+
+	step "busybox"
+	debian_unpack busybox bookworm "$work/busybox"
+	make -C "$work/busybox" allnoconfig
+	sed -i 's/^CONFIG_SH_IS_ASH=y/# CONFIG_SH_IS_ASH is not set/' "$work/busybox/.config"
+	for p in "${options[@]}"; do
+		grep -q "^# CONFIG_$p is not set" "$work/busybox/.config" || die "busybox has no option $p"
+		sed -i "s/^# CONFIG_$p is not set/CONFIG_$p=y/" "$work/busybox/.config"
+	done
+	yes '' 2>/dev/null | make -C "$work/busybox" oldconfig || [[ ${PIPESTATUS[1]} == 0 ]]
+	# Its own link step tries out libraries with flags of its own; SKIP_STRIP keeps the symbols.
+	make -C "$work/busybox" -j2 CC="$cc" HOSTCC=gcc SKIP_STRIP=y busybox
+	for p in "${applets[@]}"; do cp "$work/busybox/busybox" "$out/bin/${p,,}"; done
+
+	step "tests/hap"
+	for p in "$top"/tests/hap/*.c; do
+		"$cc" -O2 -Wall -Wextra -Wno-unused-parameter -Wno-format-truncation -Werror -o "$out/bin/$(basename "$p" .c)" "$p"
+	done
+
+	step "check"
+	for p in "$out"/bin/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done
+	head -c 9000000 /usr/src/uClibc-ng-1.0.35.tar.xz | "$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -c |
+		"$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -dc >"$work/back"
+	head -c 9000000 /usr/src/uClibc-ng-1.0.35.tar.xz | cmp - "$work/back" || die "bzip2 does not give back what it compressed"
+	rm -rf "$work"
+}
+
+build_cached programs build_programs "$top/tests/hap" "$build/libc/" "${BASH_SOURCE[0]}" "$bzip2" "$busybox"
