@@ -3,15 +3,17 @@
  * regs.S - all registers hold what regs_in says while the program is out of the trusted
  * context; what they hold afterwards goes to regs_out.
  *
- *	void regs_syscall(void)		out by INKTAG_HC_SYSCALL
- *	void regs_spin(void)		out by the interrupts that come while regs_count runs down
+ *	void regs_syscall_avx(void), regs_syscall_sse(void)	out by INKTAG_HC_SYSCALL
+ *	void regs_spin_avx(void), regs_spin_sse(void)		out by the interrupts that come while
+ *								regs_count runs down
  *
  * Layout of regs_in and regs_out (struct regs): RAX RBX RCX RDX RSI RDI RBP R8 ... R15, then,
- * from 128 on, YMM0 to YMM15. All addressing is by RIP: there is no register to spare.
+ * from 128 on, YMM0 to YMM15, 32 bytes each. All addressing is by RIP: there is no register to
+ * spare.
  */
-	.macro	load
+	.macro	load move vector
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	vmovdqu	regs_in+128+32*\n(%rip), %ymm\n
+	\move	regs_in+128+32*\n(%rip), %\vector\n
 	.endr
 	movq	regs_in(%rip), %rax
 	movq	regs_in+8(%rip), %rbx
@@ -30,7 +32,7 @@
 	movq	regs_in+112(%rip), %r15
 	.endm
 
-	.macro	store
+	.macro	store move vector
 	movq	%rax, regs_out(%rip)
 	movq	%rbx, regs_out+8(%rip)
 	movq	%rcx, regs_out+16(%rip)
@@ -47,7 +49,7 @@
 	movq	%r14, regs_out+104(%rip)
 	movq	%r15, regs_out+112(%rip)
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	vmovdqu	%ymm\n, regs_out+128+32*\n(%rip)
+	\move	%\vector\n, regs_out+128+32*\n(%rip)
 	.endr
 	.endm
 
@@ -64,23 +66,27 @@
 	.irp	r, r15, r14, r13, r12, rbp, rbx
 	popq	%\r
 	.endr
-	vzeroupper
 	ret
 	.size	\name, . - \name
 	.endm
 
-	.text
-	function regs_syscall
-	load
+	.macro	functions suffix move vector
+	function regs_syscall_\suffix
+	load	\move \vector
 	vmmcall
-	store
-	leave_function regs_syscall
+	store	\move \vector
+	leave_function regs_syscall_\suffix
 
-	function regs_spin
-	load
+	function regs_spin_\suffix
+	load	\move \vector
 1:	decq	regs_count(%rip)
 	jnz	1b
-	store
-	leave_function regs_spin
+	store	\move \vector
+	leave_function regs_spin_\suffix
+	.endm
+
+	.text
+	functions avx vmovdqu ymm
+	functions sse movdqu xmm
 
 	.section .note.GNU-stack, "", @progbits
