@@ -134,7 +134,7 @@ void ink_page_free(void *page)
 {
 	assert_live(page);
 	assert_not_cached(page, "it is being freed");
-	ck_assert_msg(!has_secret(page, PAGE), "a page is freed with a secret in it");
+	must(!has_secret(page, PAGE), "a page is freed with a secret in it");
 	g_hash_table_remove(env.pages, page);
 	env.page_count--;
 	free(page);
@@ -150,7 +150,7 @@ void *ink_page_va(u64 pa)
 {
 	void *page = (void *)(uintptr_t)(pa & ~PA_BIT);
 
-	ck_assert_msg(pa & PA_BIT, "%#llx is no physical address", (unsigned long long)pa);
+	must(pa & PA_BIT, "%#llx is no physical address", (unsigned long long)pa);
 	assert_live(page);
 	return page;
 }
@@ -188,7 +188,7 @@ void *ink_map_get(struct ink_map *map, u64 key)
 
 int ink_map_set(struct ink_map *map, u64 key, void *p)
 {
-	ck_assert_ptr_nonnull(p);
+	must_be(p);
 	if (!ink_map_get(map, key)) {
 		if (allocation_fails())
 			return -ENOMEM;
@@ -251,7 +251,7 @@ static int guest_copy(struct guest *g, u64 gpa, void *to, const void *from, size
 			memcpy(to, bytes, part);
 			to += part;
 		} else {
-			ck_assert_msg(!has_secret(from, part), "a secret is written to the guest");
+			must(!has_secret(from, part), "a secret is written to the guest");
 			memcpy(bytes, from, part);
 			from += part;
 		}
@@ -302,8 +302,8 @@ void ink_guest_unpin(struct ink_vm *vm, u64 pa)
 	u64 n = (page - g->slot) / PAGE;
 
 	ink_assert_locked(vm);
-	ck_assert_msg(page >= g->slot && n < NR_GFNS, "%p is no slot page", page);
-	ck_assert_msg(g->pins[n], "frame %#llx is unpinned once too often",
+	must(page >= g->slot && n < NR_GFNS, "%p is no slot page", page);
+	must(g->pins[n], "frame %#llx is unpinned once too often",
 		      (unsigned long long)n + GFN_BASE);
 	g->pins[n]--;
 	env.pins--;
@@ -316,7 +316,7 @@ void ink_guest_zap(struct ink_vm *vm, u64 gfn)
 	struct guest *g = of(vm);
 
 	ink_assert_locked(vm);
-	ck_assert_msg(ink_map_get(&vm->held, gfn), "frame %#llx is zapped but not held",
+	must(ink_map_get(&vm->held, gfn), "frame %#llx is zapped but not held",
 		      (unsigned long long)gfn);
 	race(g, gfn, false);
 	if (gfn >= GFN_BASE && gfn < GFN_END)
@@ -374,7 +374,7 @@ int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, vo
 
 	ink_assert_locked(vm);
 	assert_not_cached(in, "it is being sealed");
-	ck_assert_msg(g_hash_table_add(g->versions, GUINT_TO_POINTER((guint)id->version)),
+	must(g_hash_table_add(g->versions, GUINT_TO_POINTER((guint)id->version)),
 		      "nonce %llu is used again", (unsigned long long)id->version);
 	ck_assert_uint_le(id->version, G_MAXUINT);
 	nonce_of(id, nonce);
@@ -397,7 +397,7 @@ int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, 
 	int len, ok;
 
 	ink_assert_locked(vm);
-	ck_assert_msg(((uintptr_t)in < (uintptr_t)g->slot ||
+	must(((uintptr_t)in < (uintptr_t)g->slot ||
 		       (uintptr_t)in >= (uintptr_t)g->slot + NR_GFNS * PAGE),
 		      "unsealed where the guest can change it meanwhile");
 	nonce_of(id, nonce);
@@ -487,7 +487,7 @@ void ink_xstate_free(void *xstate)
 
 void ink_assert_locked(struct ink_vm *vm)
 {
-	ck_assert_msg(of(vm)->locked, "called without the lock");
+	must(of(vm)->locked, "called without the lock");
 }
 
 void ink_violation_signal(struct ink_vm *vm)

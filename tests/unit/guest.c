@@ -101,15 +101,15 @@ static struct walk walk(struct ink_hap *hap, u64 va)
 		pte = table[va >> shift & 511];
 		if (!(pte & 1))
 			return (struct walk) { };
-		ck_assert_msg(pte & 4, "an entry for the supervisor in the trusted page table");
+		must(pte & 4, "an entry for the supervisor in the trusted page table");
 		r.w &= pte >> 1 & 1;
 		r.x &= !(pte >> 63);
 		if (shift > 12) {
-			ck_assert_msg(!(pte & 1 << 7), "a large page in the trusted page table");
+			must(!(pte & 1 << 7), "a large page in the trusted page table");
 			table = ink_page_va(pte & 0xffffffffff000);
 		}
 	}
-	ck_assert_msg(!(pte & 1 << 8), "a global page in the trusted page table");
+	must(!(pte & 1 << 8), "a global page in the trusted page table");
 	r.present = true;
 	r.pa = pte & 0xffffffffff000;
 	return r;
@@ -117,7 +117,7 @@ static struct walk walk(struct ink_hap *hap, u64 va)
 
 static void *host_page(u64 pa)
 {
-	ck_assert(pa >> 50 == 1);
+	must_be(pa >> 50 == 1);
 	return (void *)(uintptr_t)(pa & ((1ULL << 50) - 1));
 }
 
@@ -136,7 +136,7 @@ static u64 each_leaf(u64 *table, int shift, u64 va, GArray *leaves)
 
 		if (!table[i])
 			continue;
-		ck_assert_msg(shift != 39 || i < 256, "the kernel half of the page table is used");
+		must(shift != 39 || i < 256, "the kernel half of the page table is used");
 		if (shift > 12)
 			tables += each_leaf(ink_page_va(table[i] & 0xffffffffff000), shift - 9, here,
 					    leaves);
@@ -164,31 +164,31 @@ static void check_hap(struct guest *g, struct ink_hap *hap, GHashTable *frames, 
 		void *page = host_page(w.pa);
 		struct ink_hint hint;
 
-		ck_assert_msg(ink_hint_get(hap, va, &hint), "V4: %#llx has no hint",
+		must(ink_hint_get(hap, va, &hint), "V4: %#llx has no hint",
 			      (unsigned long long)va);
 		if (page == g->vm.zero) {
-			ck_assert_msg(!w.w, "the page of zeros is writable");
+			must(!w.w, "the page of zeros is writable");
 			continue;
 		}
 		if (is_slot_page(g, page)) {
-			ck_assert_msg(!w.x, "the HAP can execute what the kernel writes");
+			must(!w.x, "the HAP can execute what the kernel writes");
 			(*pinned)++;
 			continue;
 		}
 		s = ink_map_get(&g->vm.held, hint.gfn);
-		ck_assert_msg(s && s->hap == hap && s->frame == page && s->va == va,
+		must(s && s->hap == hap && s->frame == page && s->va == va,
 			      "V3: %#llx maps a page that is not its own", (unsigned long long)va);
-		ck_assert_msg(!w.w || s->state == INK_DIRTY, "V3: a clean page is writable");
+		must(!w.w || s->state == INK_DIRTY, "V3: a clean page is writable");
 	}
 	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++)
 		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
 			if (s->state == INK_CLOAKED) {
-				ck_assert_ptr_null(s->frame);
+				must_be(!s->frame);
 				continue;
 			}
-			ck_assert_ptr_eq(ink_map_get(&g->vm.held, s->gfn), s);
-			ck_assert_msg(!is_slot_page(g, s->frame), "V2: plaintext in a memory slot");
-			ck_assert_msg(g_hash_table_add(frames, s->frame), "V2: a frame has two owners");
+			must_be(ink_map_get(&g->vm.held, s->gfn) == s);
+			must(!is_slot_page(g, s->frame), "V2: plaintext in a memory slot");
+			must(g_hash_table_add(frames, s->frame), "V2: a frame has two owners");
 		}
 	for (i = 0; i < hap->nr_unpin; i++)
 		(*pinned)++;
@@ -202,12 +202,12 @@ void guest_check(struct guest *g)
 	struct ink_hap *hap;
 	u32 cpu, n;
 
-	ck_assert_msg(ink_vm_is_valid(&g->vm), "ink_vm_is_valid() says no");
+	must(ink_vm_is_valid(&g->vm), "ink_vm_is_valid() says no");
 	for (id = 0; (hap = ink_map_next(&g->vm.haps, &id, U64_MAX)); id++)
 		check_hap(g, hap, frames, &pinned, &tables);
 	for (gfn = 0; ink_map_next(&g->vm.held, &gfn, U64_MAX); gfn++) {
-		ck_assert_msg(gfn >= GFN_BASE && gfn < GFN_END, "no RAM is held");
-		ck_assert_msg(!g->npt[gfn - GFN_BASE], "the guest reaches the held frame %#llx",
+		must(gfn >= GFN_BASE && gfn < GFN_END, "no RAM is held");
+		must(!g->npt[gfn - GFN_BASE], "the guest reaches the held frame %#llx",
 			      (unsigned long long)gfn);
 		nr_held++;
 	}
@@ -223,7 +223,7 @@ void guest_check(struct guest *g)
 			struct tlb_entry *e = &g_array_index(g->cpu[cpu].tlb, struct tlb_entry, n);
 			struct walk w = walk(e->hap, e->va);
 
-			ck_assert_msg(e->hap->unflushed ||
+			must(e->hap->unflushed ||
 				      (w.present && host_page(w.pa) == e->page && w.w >= e->w && w.x >= e->x),
 				      "V5: vCPU %u has a stale translation of %#llx", cpu,
 				      (unsigned long long)e->va);
@@ -233,7 +233,7 @@ void guest_check(struct guest *g)
 
 void guest_check_secrecy(struct guest *g)
 {
-	ck_assert_msg(!has_secret(g->slot, NR_GFNS * PAGE), "I1: a secret is in the guest's memory");
+	must(!has_secret(g->slot, NR_GFNS * PAGE), "I1: a secret is in the guest's memory");
 }
 
 /* --- snapshots ------------------------------------------------------------------------------------ */
@@ -362,7 +362,7 @@ void unchanged(struct guest *g, GByteArray *before)
 		if (before->data[i] != after->data[i])
 			ck_abort_msg("the call failed, but it changed something (byte %u of the snapshot)",
 				     i);
-	ck_assert_msg(before->len == after->len, "the call failed, but it changed something");
+	must(before->len == after->len, "the call failed, but it changed something");
 	g_byte_array_free(before, true);
 	g_byte_array_free(after, true);
 }
@@ -409,11 +409,11 @@ u8 *k_page(struct guest *g, u64 gfn)
 {
 	bool *mapped = &g->npt[gfn - GFN_BASE];
 
-	ck_assert(is_ram(g, gfn));
+	must_be(is_ram(g, gfn));
 	if (!*mapped) {
 		if (ink_gfn_is_held(&g->vm, gfn, 1))
 			ink_gfn_touch(&g->vm, gfn);
-		ck_assert_msg(!ink_gfn_is_held(&g->vm, gfn, 1), "a frame is held after it was touched");
+		must(!ink_gfn_is_held(&g->vm, gfn, 1), "a frame is held after it was touched");
 		*mapped = true;
 	}
 	return slot_page(g, gfn);
@@ -426,7 +426,7 @@ void k_write(struct guest *g, u64 gfn, const void *page)
 
 void dev_write(struct guest *g, u64 gfn, const void *page)
 {
-	ck_assert(is_ram(g, gfn));
+	must_be(is_ram(g, gfn));
 	memcpy(slot_page(g, gfn), page, PAGE);
 }
 
@@ -525,7 +525,7 @@ struct ink_hap *hap_build(struct guest *g, u64 array_gfn, u64 code_gfn)
 	return hap;
 }
 
-static void cpu_enter(struct guest *g, u32 cpu, struct ink_thread *t)
+void cpu_enter(struct guest *g, u32 cpu, struct ink_thread *t)
 {
 	ck_assert_ptr_null(g->cpu[cpu].hap);
 	g->cpu[cpu].hap = t->hap;
@@ -609,7 +609,7 @@ struct access hap_access(struct guest *g, u32 nr, u64 va, u32 access)
 	if (r.verdict != INK_MAPPED)
 		return r;
 	r.page = tlb_fill(cpu, page_va, access);
-	ck_assert_msg(r.page, "INK_MAPPED, but %#llx faults again", (unsigned long long)va);
+	must(r.page, "INK_MAPPED, but %#llx faults again", (unsigned long long)va);
 	return r;
 }
 
@@ -632,7 +632,7 @@ void hap_reads(struct guest *g, u32 cpu, u64 va, u64 n)
 	struct access a = hap_access(g, cpu, va, INK_READ);
 
 	ck_assert_int_eq(a.verdict, INK_MAPPED);
-	ck_assert_msg(secret_is(a.page, n), "I2: %#llx does not read as page %llu",
+	must(secret_is(a.page, n), "I2: %#llx does not read as page %llu",
 		      (unsigned long long)va, (unsigned long long)n);
 }
 
@@ -641,7 +641,7 @@ void hap_reads_zero(struct guest *g, u32 cpu, u64 va)
 	struct access a = hap_access(g, cpu, va, INK_READ);
 
 	ck_assert_int_eq(a.verdict, INK_MAPPED);
-	ck_assert_msg(is_zero(a.page, PAGE), "I2: %#llx was never written, but is not zero",
+	must(is_zero(a.page, PAGE), "I2: %#llx was never written, but is not zero",
 		      (unsigned long long)va);
 }
 

@@ -23,6 +23,7 @@ static const struct {
 	{ "resolve", suite_resolve },
 	{ "hap", suite_hap },
 	{ "thread", suite_thread },
+	{ "twin", suite_twin },
 };
 
 u64 seed;

@@ -499,8 +499,7 @@ static void second_thread(struct ink_hap *hap, u32 cpu)
 
 	ck_assert_int_eq(ink_thread_create(hap, &t), 0);
 	ck_assert_int_eq(ink_thread_start(t), 0);
-	g->cpu[cpu].hap = hap;
-	g->cpu[cpu].thread = t;
+	cpu_enter(g, cpu, t);
 }
 
 static struct ink_hap *live(enum life life)

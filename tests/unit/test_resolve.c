@@ -267,8 +267,7 @@ START_TEST(zeros_then_write)
 
 	ck_assert_int_eq(ink_thread_create(hap, &t2), 0);
 	ck_assert_int_eq(ink_thread_start(t2), 0);
-	g->cpu[1].hap = hap;
-	g->cpu[1].thread = t2;
+	cpu_enter(g, 1, t2);
 	k_hint(hap, DATA_VA, GFN, 7, T_DATA);
 	hap_reads_zero(g, 0, DATA_VA);
 	hap_reads_zero(g, 1, DATA_VA);

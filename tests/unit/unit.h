@@ -17,6 +17,13 @@
 #include <glib.h>
 #include "inktag.h"
 
+/*
+ * Assertions for what runs at each step: Check's own tell the parent process about each success,
+ * too, and that costs more than the test.
+ */
+#define must(c, ...)	((c) ? (void)0 : ck_abort_msg(__VA_ARGS__))
+#define must_be(c)	must(c, "%s", #c)
+
 #define PAGE		INKTAG_PAGE_SIZE
 #define NR_CPUS		4
 #define XSTATE_SIZE	832
@@ -209,7 +216,8 @@ void hap_write(struct guest *g, u32 cpu, u64 va, u64 gfn, u32 token, u64 n);
 void hap_reads(struct guest *g, u32 cpu, u64 va, u64 n);
 void hap_reads_zero(struct guest *g, u32 cpu, u64 va);
 
-/* As the glue does when a vCPU leaves or enters the trusted context. */
+/* As the glue does when a vCPU enters or leaves the trusted context. */
+void cpu_enter(struct guest *g, u32 cpu, struct ink_thread *t);
 void cpu_suspend(struct guest *g, u32 cpu, enum ink_thread_state state);
 int cpu_resume(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rax);
 /* The glue's end of a HAP: all vCPUs leave its trusted context. */
@@ -234,5 +242,6 @@ Suite *suite_ring(void);
 Suite *suite_resolve(void);
 Suite *suite_hap(void);
 Suite *suite_thread(void);
+Suite *suite_twin(void);
 
 #endif
