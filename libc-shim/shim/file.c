@@ -274,7 +274,7 @@ static const struct command fcntls[] = {
 
 static long command_call(long nr, const u64 args[6], const struct command *table, size_t count)
 {
-	struct call row = { .result = RESULT_INT };
+	struct call row = { .result = RESULT_INT, .arg = { { ARG_VALUE }, { ARG_VALUE } } };
 	size_t i;
 
 	for (i = 0; i < count; i++) {

@@ -109,9 +109,9 @@ long marshal_call(long nr, const struct call *call, const u64 args[6])
 	for (i = 0; i < 6; i++) {
 		const struct arg *a = &call->arg[i];
 
-		given[i] = args[i];
+		given[i] = a->kind == ARG_NONE ? 0 : args[i];
 		size[i] = arg_size(a, args);
-		if (a->kind == ARG_VALUE || (a->optional && !args[i]))
+		if (a->kind == ARG_NONE || a->kind == ARG_VALUE || (a->optional && !args[i]))
 			continue;
 		r = marshal_in(a, &given[i], size[i]);
 		if (r)

@@ -98,6 +98,7 @@ long checked(long nr, long r, u64 max);
 
 /* table.c */
 enum arg_kind {
+	ARG_NONE,	/* no argument: the kernel gets 0, not what is in the register */
 	ARG_VALUE,
 	ARG_STRING,	/* in: path, bounded by PATH_MAX */
 	ARG_IN,		/* in: struct of `size` bytes */
