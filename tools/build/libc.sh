@@ -9,7 +9,7 @@ src=$top/libc-shim
 kernel=$(linux_source)
 
 # No instruction that enters the kernel, in these objects or archives; names of functions after them may have one.
-# The libc is data for a loader that trusts it: one such instruction would end a protected program.
+# In the trusted context one such instruction ends the program.
 check_no_syscall() {
 	local file=$1 found
 	shift
@@ -68,6 +68,7 @@ build_libc() {
 }
 
 versions=(str:"$(dpkg-query -W -f '${Package} ${Version};' uclibc-source linux-source-6.12 gcc-12 binutils)")
-build_cached uclibc build_uclibc "$src/uclibc" "${BASH_SOURCE[0]}" "${versions[@]}"
+# Of this script only what makes the C library counts for it.
+build_cached uclibc build_uclibc "$src/uclibc" "str:$(declare -f check_no_syscall build_uclibc)" "${versions[@]}"
 build_cached libc build_libc "$src" "$top/hyp/include/inktag" "${BASH_SOURCE[0]}" "${versions[@]}" \
 	"str:$(basename "$(readlink "$build/uclibc")")"
