@@ -106,7 +106,7 @@ static void vprint(int fd, const char *fmt, va_list ap)
 {
 	struct text t = { .fd = fd };
 	const char *s;
-	long v;
+	u64 v;
 
 	for (; *fmt; fmt++) {
 		if (*fmt != '%') {
@@ -115,8 +115,8 @@ static void vprint(int fd, const char *fmt, va_list ap)
 			for (s = va_arg(ap, const char *); *s; s++)
 				put(&t, *s);
 		} else {
-			v = va_arg(ap, long);
-			if (*++fmt == 'd' && v < 0) {
+			v = va_arg(ap, u64);
+			if (*++fmt == 'd' && (long)v < 0) {
 				put(&t, '-');
 				v = -v;
 			}

@@ -135,6 +135,23 @@ void desc_unlink(struct desc_list *l, u32 token)
 		l->d[next].prev = prev;
 }
 
+bool desc_may_grow(const struct desc_list *l, u32 token, u64 npages)
+{
+	const struct inktag_desc *d = &l->d[token], *o;
+	u64 from = d->index + d->npages;
+	u32 t;
+
+	if (npages > INKTAG_INDEX_END - from)
+		return false;
+	for (t = l->head; t != NONE; t = o->next) {
+		o = &l->d[t];
+		if (t != token && o->kind == INKTAG_KIND_PRIVATE && o->oid[0] == d->oid[0] &&
+		    o->index < from + npages && from < o->index + o->npages)
+			return false;
+	}
+	return true;
+}
+
 void desc_split(struct desc_list *l, u32 token, u64 addr, u32 right)
 {
 	struct inktag_desc *d = &l->d[token], *r = &l->d[right];

@@ -53,6 +53,12 @@ bool desc_gap(const struct desc_list *l, u32 prev, u64 addr, u64 len, u32 skip);
 void desc_link(struct desc_list *l, u32 token, u32 prev);
 void desc_unlink(struct desc_list *l, u32 token);
 
+/*
+ * May the mapping have npages more at its end? Not if another mapping, cut off from it and moved
+ * away, has these pages of the object.
+ */
+bool desc_may_grow(const struct desc_list *l, u32 token, u64 npages);
+
 /* Cuts a mapping at addr, inside it; `right`, from desc_take(), becomes the upper part. */
 void desc_split(struct desc_list *l, u32 token, u64 addr, u32 right);
 /* Undoes it: the successor, which continues the same object, is joined and given back. */

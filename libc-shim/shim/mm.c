@@ -183,7 +183,8 @@ bool mm_grow(u64 end, u64 len)
 	};
 	u32 t = desc_find(&mm_list, end - 1);
 
-	if (t == NONE || is_shims(t) || desc(t)->prot != req.prot || !desc_gap(&mm_list, t, end, len, NONE))
+	if (t == NONE || is_shims(t) || desc(t)->prot != req.prot || !desc_gap(&mm_list, t, end, len, NONE) ||
+	    !desc_may_grow(&mm_list, t, len / INKTAG_PAGE_SIZE))
 		return false;
 	req.token = t;
 	if (mm_request(__NR_brk, &req))
@@ -376,6 +377,32 @@ static void mm_moved(u32 t, const struct inktag_mm *req, bool may_move)
 		hc_unmap(old, old_npages, 0, 0);
 }
 
+/* In place of the kernel's mremap, when the pages that t would grow by are elsewhere already. */
+static long mm_move_by_copy(long nr, u32 t, u64 len, u64 flags, u64 to)
+{
+	u64 addr = desc(t)->addr, old_len = desc(t)->npages * INKTAG_PAGE_SIZE;
+	u32 prot = desc(t)->prot;
+	long r;
+
+	if (!(flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	to = mm_map(nr, flags & MREMAP_FIXED ? to : 0, len, INKTAG_PROT_READ | INKTAG_PROT_WRITE, 0, flags & MREMAP_FIXED);
+	if (IS_ERR(to))
+		return to;
+	r = prot & INKTAG_PROT_READ ? 0 : mm_protect_range(addr, old_len, prot | INKTAG_PROT_READ);
+	if (!r)
+		memcpy((void *)to, (const void *)addr, old_len);
+	if (!r)
+		r = mm_protect_range(to, len, prot);
+	if (!r)
+		r = mm_unmap(addr, old_len);
+	if (r) {
+		mm_protect_range(addr, old_len, prot);
+		mm_unmap(to, len);
+	}
+	return r ? r : (long)to;
+}
+
 long sys_mremap(long nr, const u64 args[6])
 {
 	u64 addr = args[0], old_len = PAGE_UP(args[1]), len = PAGE_UP(args[2]), flags = args[3], to = args[4];
@@ -413,8 +440,8 @@ long sys_mremap(long nr, const u64 args[6])
 	if (r)
 		return r;
 	t = desc_find(&mm_list, addr);
-	if (len / INKTAG_PAGE_SIZE > INKTAG_INDEX_END - desc(t)->index)
-		return -ENOMEM;
+	if (len > old_len && !desc_may_grow(&mm_list, t, (len - old_len) / INKTAG_PAGE_SIZE))
+		return mm_move_by_copy(nr, t, len, flags, to);
 	req.token = t;
 	req.len = len;
 	req.offset = old_len;

@@ -38,7 +38,7 @@ void shim_say(const char *fmt, ...)
 	u64 mark = arena_mark();
 	char *buf = arena_alloc(sizeof(l.text));
 	va_list ap;
-	long v;
+	u64 v;
 
 	if (!buf)
 		return;
@@ -50,8 +50,8 @@ void shim_say(const char *fmt, ...)
 		} else if (*++fmt == 's') {
 			put(&l, va_arg(ap, const char *));
 		} else {
-			v = va_arg(ap, long);
-			if (*++fmt == 'd' && v < 0) {
+			v = va_arg(ap, u64);
+			if (*++fmt == 'd' && (long)v < 0) {
 				put(&l, "-");
 				v = -v;
 			}

@@ -117,6 +117,22 @@ static void moves(void)
 	munmap(q, 4 * PAGE);
 }
 
+/* A part is moved away; what it was cut from grows into the place, and must not be the same memory. */
+static void regrown(void)
+{
+	char *p = map(8), *tail, *q;
+
+	fill(p, 8, 7000);
+	tail = mremap(p + 4 * PAGE, 4 * PAGE, 400 * PAGE, MREMAP_MAYMOVE);
+	check(tail != MAP_FAILED && holds(tail, 4, 7000 + 4 * WORDS), "mremap of the upper half");
+	q = mremap(p, 4 * PAGE, 8 * PAGE, MREMAP_MAYMOVE);
+	check(q != MAP_FAILED && holds(q, 4, 7000) && zero(q + 4 * PAGE, 4), "the lower half grows");
+	fill(q, 8, 100);
+	check(holds(tail, 4, 7000 + 4 * WORDS) && holds(q, 8, 100), "both are memory of their own");
+	munmap(q, 8 * PAGE);
+	munmap(tail, 400 * PAGE);
+}
+
 static void many(void)
 {
 	enum { N = 300 };
@@ -203,6 +219,7 @@ int main(int argc, char **argv)
 	cuts();
 	protections();
 	moves();
+	regrown();
 	many();
 	heap();
 	advice();

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* main.c - runs the suites; the last line on stdout is "N passed, M failed". */
+#include <stdio.h>
+#include "unit.h"
+
+int main(void)
+{
+	SRunner *r = srunner_create(desc_suite());
+	int failed, run;
+
+	srunner_add_suite(r, mm_suite());
+	srunner_add_suite(r, marshal_suite());
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	run = srunner_ntests_run(r);
+	srunner_free(r);
+	printf("%d passed, %d failed\n", run - failed, failed);
+	return failed != 0;
+}

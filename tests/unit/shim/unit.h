@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unit.h - the surroundings in which the shim's files run on the host: hc_*() are a kernel and a
+ * hypervisor made of a table of pages (fake.c), the arena and the array are at their
+ * addresses in this very process.
+ */
+#ifndef SHIM_UNIT_H
+#define SHIM_UNIT_H
+
+#include <check.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include "desc.h"
+
+#define PAGE		INKTAG_PAGE_SIZE
+#define NONE		INKTAG_TOKEN_NONE
+
+/* Cheaper than Check's own, which tells the parent process about each success. */
+#define must(c, ...)	((c) ? (void)0 : ck_abort_msg(__VA_ARGS__))
+#define must_be(c)	must(c, "%s", #c)
+
+/* Where mappings are made in the tests of mm.c: nothing is there, nothing is ever touched. */
+#define WORLD_BASE	0x700000000000UL
+#define WORLD_PAGES	512
+#define WORLD_AT(i)	(WORLD_BASE + (u64)(i) * PAGE)
+/* The heap's pages follow in the tables. */
+#define HEAP_PAGES	128
+#define ALL_PAGES	(WORLD_PAGES + HEAP_PAGES)
+
+/* --- fake.c ----------------------------------------------------------------------------------- */
+
+/* One page as the kernel sees it. */
+struct kpage {
+	bool mapped;
+	u32 token, prot;
+};
+
+extern struct fake {
+	struct kpage page[ALL_PAGES];
+	/* A system call other than ARCH_INKTAG_MM: NULL answers 0. */
+	long (*answer)(long nr, const u64 args[6]);
+	/* The answer to ARCH_INKTAG_MM, before it is given: a chance to lie. */
+	void (*lie)(struct inktag_mm *req, long *result);
+	/* Pages that the program dropped and mappings that it forgot, for the model. */
+	void (*unmap)(u64 addr, u64 npages, u64 serial, u64 index);
+	unsigned int fail_in;	/* > 0: the request that counts it down to 0 fails with ENOMEM */
+	unsigned long calls;
+	/* A violation jumps here. */
+	jmp_buf end;
+	enum inktag_check check;
+	u64 addr, arg;
+	u64 random[4], realtime, boottime;
+	char said[512];		/* the last line on stderr */
+} fake;
+
+/* Page number of an address in the tables; -1: none. */
+int fake_page(u64 addr);
+u64 fake_addr(int page);
+
+/* Is there room for n pages in the world? */
+bool fake_room(int n);
+
+/* Arena and array in place and empty, no mapping but the shim's own, all of struct fake zero. */
+void fake_reset(void);
+
+/* Runs what follows as a branch: 0, and again with 1 if it ends in a violation. */
+#define ended()		setjmp(fake.end)
+
+u32 rnd(u32 below);
+
+Suite *desc_suite(void);
+Suite *mm_suite(void);
+Suite *marshal_suite(void);
+
+#endif
