@@ -70,5 +70,5 @@ build_libc() {
 versions=(str:"$(dpkg-query -W -f '${Package} ${Version};' uclibc-source linux-source-6.12 gcc-12 binutils)")
 # Of this script only what makes the C library counts for it.
 build_cached uclibc build_uclibc "$src/uclibc" "str:$(declare -f check_no_syscall build_uclibc)" "${versions[@]}"
-build_cached libc build_libc "$src" "$top/hyp/include/inktag" "${BASH_SOURCE[0]}" "${versions[@]}" \
+build_cached libc build_libc "$src/shim" "$src/loader" "$src/cc" "$src/Makefile" "$top/hyp/include/inktag" "${BASH_SOURCE[0]}" "${versions[@]}" \
 	"str:$(basename "$(readlink "$build/uclibc")")"
