@@ -165,16 +165,18 @@ void ink_guest_unpin(struct ink_vm *vm, u64 pa)
 void ink_guest_zap(struct ink_vm *vm, u64 gfn)
 {
 	struct kvm *kvm = to_inktag(vm)->kvm;
+	struct kvm_memory_slot *slot;
 
+	guard(srcu)(&kvm->srcu);
 	/*
 	 * Split a huge leaf first, so that the frames beside this one stay mapped. If it cannot be
-	 * split (no memory), the zap takes it away whole, and they fault in again one by one.
+	 * split (no memory), the zap takes it away whole, and they fault in again one by one. The
+	 * VMM may have removed the slot just now.
 	 */
-	if (tdp_mmu_enabled) {
-		guard(srcu)(&kvm->srcu);
+	slot = gfn_to_memslot(kvm, gfn);
+	if (tdp_mmu_enabled && slot) {
 		write_lock(&kvm->mmu_lock);
-		kvm_tdp_mmu_try_split_huge_pages(kvm, gfn_to_memslot(kvm, gfn), gfn, gfn + 1,
-						 PG_LEVEL_4K, false);
+		kvm_tdp_mmu_try_split_huge_pages(kvm, slot, gfn, gfn + 1, PG_LEVEL_4K, false);
 		write_unlock(&kvm->mmu_lock);
 	}
 	kvm_zap_gfn_range(kvm, gfn, gfn + 1);

@@ -54,7 +54,7 @@ void kvm_inktag_unlock(struct kvm *kvm);
 /* --- what the vendor module does --------------------------------------------------------------- */
 
 struct kvm_inktag_ops {
-	/* Can the trusted context exist in this VM? */
+	/* Can the trusted context exist in this VM? kvm: NULL: in any VM? */
 	bool (*supported)(struct kvm *kvm);
 
 	/* Allocate what the vCPU needs in the trusted context. -ENOMEM. May be called again. */

@@ -20,8 +20,9 @@
 
 static bool svm_inktag_supported(struct kvm *kvm)
 {
-	return npt_enabled && !enable_apicv && !sev_guest(kvm) &&
-	       kvm->arch.vm_type == KVM_X86_DEFAULT_VM;
+	if (!npt_enabled || enable_apicv)
+		return false;
+	return !kvm || (!sev_guest(kvm) && kvm->arch.vm_type == KVM_X86_DEFAULT_VM);
 }
 
 /* What a HAP could do besides computing on its own memory, reading the time, and PAUSE. */
