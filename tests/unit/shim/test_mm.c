@@ -430,6 +430,38 @@ START_TEST(false_addresses)
 }
 END_TEST
 
+static void lie_both(struct inktag_mm *m, long *r)
+{
+	lie_addr(m, r);
+	lie_prev(m, r);
+}
+
+/* Free addresses with their right neighbour, which are the program's own all the same. */
+START_TEST(reserved_addresses)
+{
+	static const u64 addrs[] = {
+		INKTAG_HEAP_BASE, INKTAG_HEAP_BASE + INKTAG_HEAP_MAX, INKTAG_ARENA_BASE + INKTAG_ARENA_SIZE,
+		INKTAG_STACK_TOP - INKTAG_STACK_MAX - 3 * PAGE,
+	};
+	const u64 grow[6] = { WORLD_AT(10), 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE };
+	static unsigned int i;
+
+	false_prev = 1;
+	for (i = 0; i < 2 * ARRAY_SIZE(addrs); i++) {
+		fresh();
+		do_mmap(WORLD_AT(10), 2 * PAGE, RW, 0);
+		do_mmap(WORLD_AT(12), 2 * PAGE, RW, 0);
+		false_addr = addrs[i / 2];
+		must_be(desc_gap(&mm_list, 1, false_addr, 3 * PAGE, NONE));
+		fake.lie = lie_both;
+		if (i % 2)
+			must_end(INKTAG_CHECK_MMAP, do_mmap(WORLD_AT(30), 3 * PAGE, RW, 0));
+		else
+			must_end(INKTAG_CHECK_MMAP, sys_mremap(SYS_mremap, grow));
+	}
+}
+END_TEST
+
 START_TEST(false_neighbours)
 {
 	u32 right;
@@ -523,6 +555,7 @@ Suite *mm_suite(void)
 	tcase_add_test(c, refused);
 	tcase_add_test(c, no_more_entries);
 	tcase_add_test(c, false_addresses);
+	tcase_add_test(c, reserved_addresses);
 	tcase_add_test(c, false_neighbours);
 	tcase_add_test(c, false_moves);
 	tcase_add_test(c, false_results);
