@@ -65,8 +65,11 @@ __inktag_syscall:
 	ret
 	.size	__inktag_syscall, . - __inktag_syscall
 
-/* The kernel starts the loader for this program; start.c has the note for the loader. */
-	.section .interp, "a", @progbits
+/*
+ * The kernel starts the loader for this program; start.c has the note for the loader. "R": nothing
+ * refers to it, but ld --gc-sections must not drop it, or the program would run unprotected.
+ */
+	.section .interp, "aR", @progbits
 	.string	"/lib/ld-inktag.so.1"
 
 	.section .bss
