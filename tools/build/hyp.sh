@@ -59,7 +59,8 @@ build_hyp() {
 	lay_out "$tree"
 	step 'compiling'
 	# NOSTDINC_FLAGS are the only flags before the include path of the headers package.
-	nice make -C "/usr/src/linux-headers-$release" -j"$(nproc)" M="$tree/arch/x86/kvm" \
+	# In depend mode ccache does not preprocess each file a second time.
+	CCACHE_DEPEND=1 nice make -C "/usr/src/linux-headers-$release" -j"$(nproc)" M="$tree/arch/x86/kvm" \
 		CONFIG_KVM_INTEL=n CONFIG_DEBUG_INFO_BTF_MODULES= DEBIAN_KERNEL_USE_CCACHE=1 \
 		NOSTDINC_FLAGS="-nostdinc -I$tree/arch/x86/include -I$tree/include -I$tree/arch/x86/include/uapi -I$tree/include/uapi" \
 		modules
