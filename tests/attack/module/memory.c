@@ -288,6 +288,9 @@ static void scan_page(struct attack *a, struct attack_scan *scan, u8 *page, u64 
 	if (copy_from_kernel_nofault(page, PAGE(pfn), PAGE_SIZE))
 		return;
 	scan->pages++;
+	/* Most of the RAM; the pattern has no zeros at its start. */
+	if (scan->not_pattern[0] != 0xff && !memchr_inv(page, 0, PAGE_SIZE))
+		return;
 	for (i = 0; i + scan->len <= PAGE_SIZE; i++) {
 		for (j = 0; j < scan->len; j++)
 			if ((u8)~page[i + j] != scan->not_pattern[j])
