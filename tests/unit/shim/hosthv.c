@@ -6,7 +6,8 @@
  *
  *   - no system call is made but through the stub;
  *   - no argument of a system call is an address in protected memory;
- *   - the descriptors agree with the mappings, token by token, and with their protections;
+ *   - the descriptors agree with the mappings, token by token, and with their protections, and
+ *     no two of them name one page of an object;
  *   - the measurement is the one that the loader announces (printed with -m).
  *
  *	hosthv [-m] [-l LIE]... PROGRAM [ARGUMENT]...
@@ -230,7 +231,7 @@ static uint32_t vma_prev(uint64_t addr)
 static void check_descriptors(void)
 {
 	static struct inktag_desc d[INKTAG_DESC_MAX];
-	unsigned int i, known = 0, n = 0;
+	unsigned int i, k, known = 0, n = 0;
 	uint64_t pages = 0, mapped = 0;
 
 	if (hap.lied)
@@ -257,6 +258,11 @@ static void check_descriptors(void)
 			if (v->prot != d[i].prot && i != ARENA_TOKEN)
 				fail("descriptor %u at 0x%lx has protection %u, the kernel %u", i, at, d[i].prot, v->prot);
 		}
+		for (k = 0; k < i && d[i].kind == INKTAG_KIND_PRIVATE; k++)
+			if (d[k].kind == INKTAG_KIND_PRIVATE && d[k].oid[0] == d[i].oid[0] &&
+			    d[k].index < d[i].index + d[i].npages && d[i].index < d[k].index + d[k].npages)
+				fail("descriptors %u and %u both have page %lu of object %lu", k, i,
+				     (long)(d[k].index > d[i].index ? d[k].index : d[i].index), (long)d[i].oid[0]);
 		pages += d[i].npages;
 		n++;
 	}
@@ -463,6 +469,17 @@ static void leave(const struct user_regs_struct *from, long nr, const uint64_t a
 	set_regs(&r);
 }
 
+/* The shim has changed descriptors, and is about to ask the kernel to follow. */
+static bool is_halfway(const uint64_t args[6])
+{
+	struct inktag_mm m;
+
+	if (hap.nr != SYS_arch_prctl || args[0] != ARCH_INKTAG_MM)
+		return false;
+	peek(args[1], &m, sizeof(m));
+	return m.op == INKTAG_MM_UNMAP || m.op == INKTAG_MM_PROTECT;
+}
+
 static void hap_syscall(struct user_regs_struct *r)
 {
 	uint64_t args[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
@@ -472,9 +489,9 @@ static void hap_syscall(struct user_regs_struct *r)
 	hap.first[0] = args[0];
 	hap.first[1] = args[1];
 	hap.calls++;
-	/* Changes of mappings are on their way during these two. */
-	if (hap.nr != SYS_arch_prctl && hap.nr != SYS_madvise) {
+	if (!is_halfway(args))
 		check_descriptors();
+	if (hap.nr != SYS_arch_prctl && hap.nr != SYS_madvise) {
 		for (i = 0; i < 6; i++)
 			if (is_protected(args[i]))
 				fail("argument %d of system call %ld, 0x%lx, is an address in protected memory", i, hap.nr,
