@@ -21,6 +21,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck disable=SC2034  # for the scripts that source this
 build=$top/build
 cache=${INKTAG_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/inktag}
+# Where an ordinary user's shell does not look: modprobe, insmod.
+export PATH=$PATH:/usr/sbin:/sbin
 export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache}
 mkdir -p "$cache/logs" "$cache/locks"
 
