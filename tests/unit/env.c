@@ -277,7 +277,7 @@ int ink_guest_write(struct ink_vm *vm, u64 gpa, const void *buf, size_t len)
 bool ink_guest_has(struct ink_vm *vm, u64 gfn)
 {
 	ink_assert_locked(vm);
-	return is_ram(of(vm), gfn);
+	return of(vm)->ram_everywhere || is_ram(of(vm), gfn);
 }
 
 int ink_guest_pin(struct ink_vm *vm, u64 gfn, u64 *pa)

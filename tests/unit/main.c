@@ -2,7 +2,7 @@
 /*
  * main.c - runs the suites, or those named. The last line counts:
  *
- *	unit: N passed, N failed
+ *	N passed, N failed
  *
  * The seed of the random tests is taken from INKTAG_SEED, or from the clock, and printed.
  */
@@ -24,6 +24,7 @@ static const struct {
 	{ "hap", suite_hap },
 	{ "thread", suite_thread },
 	{ "twin", suite_twin },
+	{ "hostile", suite_hostile },
 };
 
 u64 seed;
@@ -55,6 +56,6 @@ int main(int argc, char **argv)
 	run = srunner_ntests_run(runner);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	printf("unit: %d passed, %d failed\n", run - failed, failed);
+	printf("%d passed, %d failed\n", run - failed, failed);
 	return failed || !run;
 }

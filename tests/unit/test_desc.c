@@ -112,7 +112,7 @@ START_TEST(random_bytes)
 				bytes[n] = g_rand_int(rand);
 		for (n = g_rand_int_range(rand, 0, 3); n--; )
 			bytes[g_rand_int_range(rand, 0, sizeof(d))] ^= 1 << g_rand_int_range(rand, 0, 8);
-		ck_assert_int_eq(ink_desc_is_valid(&d), naive(&d));
+		must_be(ink_desc_is_valid(&d) == naive(&d));
 		valid += naive(&d);
 	}
 	ck_assert_uint_gt(valid, 1000);
@@ -229,7 +229,7 @@ END_TEST
 Suite *suite_desc(void)
 {
 	Suite *s = suite_create("desc");
-	TCase *tc = tcase_create("desc");
+	TCase *tc = unit_case("desc");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, validity, 0, ARRAY_SIZE(rows));

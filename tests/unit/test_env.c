@@ -143,7 +143,7 @@ END_TEST
 Suite *suite_env(void)
 {
 	Suite *s = suite_create("env");
-	TCase *tc = tcase_create("env");
+	TCase *tc = unit_case("env");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, map_against_array);

@@ -115,6 +115,8 @@ static const struct {
 	{ "address space 0", 0, DATA_VA, 1, T_DATA, GFN, -EPERM },
 	{ "no page", CR3, DATA_VA, 0, T_DATA, GFN, -EINVAL },
 	{ "too many pages", CR3, DATA_VA, INKTAG_ADD_MAX + 1, T_DATA, GFN, -EINVAL },
+	{ "too many pages of the array", CR3, INKTAG_DESC_BASE + PAGE, INKTAG_ADD_MAX + 1, T_ARRAY, GFN,
+	  -EINVAL },
 	{ "2^64-1 pages", CR3, DATA_VA, U64_MAX, T_DATA, GFN, -EINVAL },
 	{ "2^52 pages", CR3, DATA_VA, 1ULL << 52, T_DATA, GFN, -EINVAL },
 	{ "between pages", CR3, DATA_VA + 8, 1, T_DATA, GFN, -EINVAL },
@@ -123,6 +125,8 @@ static const struct {
 	{ "the last page of all", CR3, ~0xfffULL, 1, T_DATA, GFN, -EINVAL },
 	{ "before the descriptor", CR3, DATA_VA - PAGE, 1, T_DATA, GFN, -EINVAL },
 	{ "after the descriptor", CR3, DATA_VA + DATA_PAGES * PAGE, 1, T_DATA, GFN, -EINVAL },
+	{ "far before the descriptor", CR3, PAGE, 1, T_DATA, GFN, -EINVAL },
+	{ "far after the descriptor", CR3, DATA_VA + (DATA_PAGES + 5) * PAGE, 1, T_DATA, GFN, -EINVAL },
 	{ "into the descriptor", CR3, DATA_VA - PAGE, 2, T_DATA, GFN, -EINVAL },
 	{ "out of the descriptor", CR3, DATA_VA + (DATA_PAGES - 1) * PAGE, 2, T_DATA, GFN, -EINVAL },
 	{ "the whole, and one more", CR3, DATA_VA, DATA_PAGES + 1, T_DATA, GFN, -EINVAL },
@@ -490,8 +494,8 @@ END_TEST
 
 /* --- end --------------------------------------------------------------------------------------------- */
 
-enum life { CREATED, ADDED, NEW, RUNNING, RUNNING_TWICE, IN_SYSCALL, IN_FAULT, IN_INTERRUPT, FULL,
-	    NR_LIVES };
+enum life { CREATED, ADDED, NEW, RUNNING_QUIET, RUNNING, RUNNING_TWICE, IN_SYSCALL, IN_FAULT, IN_INTERRUPT,
+	    ALL_CLOAKED, FULL, NR_LIVES };
 
 static void second_thread(struct ink_hap *hap, u32 cpu)
 {
@@ -518,7 +522,19 @@ static struct ink_hap *live(enum life life)
 		return hap;
 	}
 	hap_start(g, hap, 0);
+	if (life == RUNNING_QUIET)	/* nothing is mapped yet */
+		return hap;
 	hap_write(g, 0, DATA_VA, GFN, T_DATA, 1);
+	if (life == ALL_CLOAKED) {	/* what is mapped still is none of its pages */
+		hap_access_at(g, 0, RWX_VA, INK_EXEC, GFN + 1, T_RWX);
+		hap_access_at(g, 0, STUB, INK_WRITE, GFN + 1, T_ARENA);
+		k_page(g, GFN);
+		k_page(g, CODE_GFN);
+		k_page(g, ARRAY_GFN);
+		hap_access(g, 0, RWX_VA, INK_EXEC);
+		hap_access(g, 0, STUB, INK_WRITE);
+		ck_assert_uint_eq(g->cpu[0].tlb->len, 2);
+	}
 	if (life == RUNNING_TWICE)
 		second_thread(hap, 1);
 	if (life == IN_SYSCALL)
@@ -638,9 +654,8 @@ END_TEST
 Suite *suite_hap(void)
 {
 	Suite *s = suite_create("hap");
-	TCase *tc = tcase_create("hap");
+	TCase *tc = unit_case("hap");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, create);
 	tcase_add_test(tc, create_bounds);

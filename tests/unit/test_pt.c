@@ -183,7 +183,7 @@ END_TEST
 Suite *suite_pt(void)
 {
 	Suite *s = suite_create("pt");
-	TCase *tc = tcase_create("pt");
+	TCase *tc = unit_case("pt");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, rights, 0, 8);

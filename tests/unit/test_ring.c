@@ -543,7 +543,7 @@ START_TEST(random_entries)
 		hdr->tail += g_rand_int_range(rand, 0, ROOM + 1);
 		ink_ring_drain(&g->vm);
 		guest_check(g);
-		ck_assert_uint_eq(hdr->head, hdr->tail);
+		must_be(hdr->head == hdr->tail);
 	}
 	ck_assert(secret_is(SPAGE(hap, SER_DATA, 100)->frame, 1));
 	g_rand_free(rand);
@@ -553,9 +553,8 @@ END_TEST
 Suite *suite_ring(void)
 {
 	Suite *s = suite_create("ring");
-	TCase *tc = tcase_create("ring");
+	TCase *tc = unit_case("ring");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, hint_values, 0, ARRAY_SIZE(hints));
 	tcase_add_loop_test(tc, hint_changes, 0, 4);

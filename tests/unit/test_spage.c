@@ -222,6 +222,18 @@ START_TEST(bad_frame)
 }
 END_TEST
 
+/* The range is the core's own: it does not rely on the host having no memory there. */
+START_TEST(frame_beyond_hints)
+{
+	struct ink_spage *s;
+
+	g->ram_everywhere = true;
+	REFUSED(g, -EFAULT, absent_bind_dirty(hap, SER_DATA, INDEX, INK_GFN_END, &s));
+	REFUSED(g, -EFAULT, absent_bind_dirty(hap, SER_DATA, INDEX, U64_MAX, &s));
+	g->ram_everywhere = false;
+}
+END_TEST
+
 /* A cloaked page's ciphertext may come back anywhere. */
 START_TEST(other_frame)
 {
@@ -668,12 +680,13 @@ END_TEST
 Suite *suite_spage(void)
 {
 	Suite *s = suite_create("spage");
-	TCase *tc = tcase_create("spage");
+	TCase *tc = unit_case("spage");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, transition, 0, ARRAY_SIZE(moves));
 	tcase_add_test(tc, round_trip);
 	tcase_add_loop_test(tc, bad_frame, 0, ARRAY_SIZE(frames));
+	tcase_add_test(tc, frame_beyond_hints);
 	tcase_add_test(tc, other_frame);
 	tcase_add_test(tc, is_held_ranges);
 	tcase_add_loop_test(tc, bad_content, 0, NR_OFFERS);

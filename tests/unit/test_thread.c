@@ -205,7 +205,7 @@ START_TEST(random_handles)
 
 		if (i % 2)
 			h = handle ^ 1ULL << (h & 63);
-		ck_assert_int_eq(ink_thread_resume(&g->vm, h, cr3, 0, &out), -ENOENT);
+		must_be(ink_thread_resume(&g->vm, h, cr3, 0, &out) == -ENOENT);
 	}
 	unchanged(g, before);
 	g_rand_free(rand);
@@ -327,7 +327,7 @@ END_TEST
 Suite *suite_thread(void)
 {
 	Suite *s = suite_create("thread");
-	TCase *tc = tcase_create("thread");
+	TCase *tc = unit_case("thread");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, create);

@@ -511,9 +511,8 @@ END_TEST
 Suite *suite_twin(void)
 {
 	Suite *s = suite_create("twin");
-	TCase *tc = tcase_create("twin");
+	TCase *tc = unit_case("twin");
 
-	tcase_set_timeout(tc, 300);
 	tcase_add_loop_test(tc, honest, 0, 3);
 	tcase_add_loop_test(tc, hostile_kernel, 0, 6);
 	suite_add_tcase(s, tc);

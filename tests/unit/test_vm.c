@@ -176,7 +176,7 @@ END_TEST
 Suite *suite_vm(void)
 {
 	Suite *s = suite_create("vm");
-	TCase *tc = tcase_create("vm");
+	TCase *tc = unit_case("vm");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, init_without_memory);

@@ -77,6 +77,7 @@ struct guest {
 	bool locked;
 	u8 *slot;		/* NR_GFNS pages */
 	bool absent[NR_GFNS];	/* the slot page was taken away */
+	bool ram_everywhere;	/* ink_guest_has() says yes to any frame */
 	bool npt[NR_GFNS];	/* the nested page table maps it: the kernel reaches it freely */
 	u32 pins[NR_GFNS];
 	u8 key[32];
@@ -233,6 +234,7 @@ extern u64 seed;	/* of the random tests */
 
 /* --- the suites ----------------------------------------------------------------------------- */
 
+TCase *unit_case(const char *noun);
 Suite *suite_env(void);
 Suite *suite_vm(void);
 Suite *suite_spage(void);
@@ -243,5 +245,6 @@ Suite *suite_resolve(void);
 Suite *suite_hap(void);
 Suite *suite_thread(void);
 Suite *suite_twin(void);
+Suite *suite_hostile(void);
 
 #endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hostile.c - a stream of bytes becomes a sequence of calls into the core: each hypercall, fault
+ * and exit as the glue would make it, with arguments out of range, out of place and out of order.
+ * (I8). The checks are those that hold always; what is right for one call is tested elsewhere.
+ */
+#include "hostile.h"
+
+static struct guest *g;
+static const u8 *bytes, *bytes_end;
+
+static u32 byte(void)
+{
+	return bytes < bytes_end ? *bytes++ : 0;
+}
+
+static u64 wild(void)
+{
+	u64 v = 0;
+	u32 i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | byte();
+	return v;
+}
+
+/* A number that may matter: near a bound, near something that exists, or any. */
+static u64 number(void)
+{
+	static const u64 bounds[] = {
+		0, 1, 2, INKTAG_ADD_MAX, INKTAG_UNMAP_MAX, INKTAG_DESC_MAX, 1ULL << 31, 1ULL << 32,
+		INKTAG_INDEX_END, INK_GFN_END, 1ULL << 47, 1ULL << 52, 1ULL << 63, U64_MAX,
+		INKTAG_TOKEN_NONE, INKTAG_USER_END,
+	};
+	u32 b = byte();
+
+	if (b < 16)
+		return wild();
+	if (b < 64)
+		return bounds[b % ARRAY_SIZE(bounds)] + byte() % 5 - 2;
+	return b % 16;
+}
+
+static u64 address(void)
+{
+	static const u64 places[] = {
+		CODE_VA, DATA_VA, RO_VA, INKTAG_ARENA_BASE, OTHER_VA, RWX_VA, ALIAS_VA, FREE_VA,
+		INKTAG_DESC_BASE, INKTAG_USER_END - PAGE,
+	};
+	u32 b = byte();
+
+	if (b < 8)
+		return number();
+	if (b < 16)
+		return number() * PAGE;
+	return places[b % ARRAY_SIZE(places)] + byte() % 6 * PAGE;
+}
+
+static u64 frame(void)
+{
+	u32 b = byte();
+
+	return b < 8 ? number() : GFN_BASE + b % 48;
+}
+
+static u64 token(void)
+{
+	u32 b = byte();
+
+	return b < 8 ? number() : b % (NR_TOKENS + 2);
+}
+
+/* A HAP's id, cr3 or handle: one that is, or was, or never was. */
+static u32 id(void)
+{
+	return byte() % 16 ? g->vm.last_hap - byte() % 4 : (u32)number();
+}
+
+static u64 cr3(void)
+{
+	return (1 + byte() % 6) * PAGE;
+}
+
+static struct ink_hap *any_hap(void)
+{
+	return ink_hap_find(&g->vm, id());
+}
+
+/* Whatever the guest's page table is made to say, and a different thing when asked again. */
+static int translate(void *ctx, u64 va, u64 *gfn)
+{
+	(void)ctx;
+	(void)va;
+	if (byte() < 4)
+		return -EAGAIN;
+	*gfn = byte() < 240 ? GFN_BASE + 8 + va / PAGE % 40 : frame();
+	return 0;
+}
+
+static void leave(struct cpu *cpu, enum ink_thread_state state)
+{
+	cpu_suspend(g, cpu - g->cpu, state);
+}
+
+static void enter(u32 nr, struct ink_thread *t)
+{
+	cpu_enter(g, nr, t);
+}
+
+static void k_descriptors(u64 gfn)
+{
+	struct inktag_desc *d;
+	u8 page[PAGE] = { 0 };
+	u32 i;
+
+	memcpy(page, descs, sizeof(descs));
+	d = (struct inktag_desc *)page;
+	for (i = 0; byte() < 64 && i < 8; i++)
+		((u8 *)d)[byte() * 3 % sizeof(descs)] = byte();
+	k_write(g, gfn, page);
+}
+
+static void ring_entry(u32 ring)
+{
+	u32 prot = byte() % 9, op = byte() % 5;
+
+	if (!g->vm.rings[ring].gpa || ring >= 3 || g->vm.rings[ring].gpa != ring_gpa(ring) ||
+	    g->vm.rings[ring].log2 < 6 ||
+	    ring_hdr(g, ring)->tail - ring_hdr(g, ring)->head >= 64)
+		return;
+	k_report(g, ring, byte(), id(), op, address() & ~(PAGE - 1), prot,
+		 op == INKTAG_RING_MAP ? frame() : number(), token());
+}
+
+/* The guest does one thing; on a vCPU that is in a HAP, the HAP does. */
+static void guest_step(u32 nr)
+{
+	struct ink_thread *t;
+	struct inktag_start start;
+	struct kvm_inktag_violation v;
+	struct ink_hap *hap;
+	u64 gfn;
+	u32 ring;
+
+	switch (byte() % 14) {
+	case 0:
+		ink_hap_create(&g->vm, cr3(), byte());
+		break;
+	case 1:
+		hap = any_hap();
+		if (hap)
+			hap_kill(g, hap);
+		break;
+	case 2:
+		hap = any_hap();
+		if (hap)
+			ink_hap_add(hap, byte() < 250 ? hap->cr3 : cr3(), address(), number(), token(),
+				    translate, NULL);
+		break;
+	case 3:		/* the way that leads further */
+		hap = any_hap();
+		gfn = GFN_BASE + 8 + INKTAG_DESC_BASE / PAGE % 40;
+		k_descriptors(gfn);
+		if (hap)
+			ink_hap_add(hap, hap->cr3, INKTAG_DESC_BASE, 1, 0, translate, NULL);
+		break;
+	case 4:
+		hap = any_hap();
+		start = (struct inktag_start) {
+			.entry = address(), .rsp = address(), .stub = address(), .ustack = address(),
+			.info = number(),
+		};
+		if (hap && !ink_hap_start(hap, byte() < 250 ? hap->cr3 : cr3(), &start, &t) &&
+		    !ink_thread_start(t))
+			enter(nr, t);
+		break;
+	case 5:
+	case 6:
+		if (!ink_thread_resume(&g->vm, (u64)id() << 32 | byte() % 5, cr3(), wild(), &t)) {
+			enter(nr, t);
+			if (t->fault_access) {
+				u64 ask_va;
+				u32 ask_access;
+
+				ink_ring_drain(&g->vm);
+				if (ink_resolve(t->hap, t->fault_va, t->fault_access, &ask_va,
+						&ask_access) > INK_ASK)
+					hap_kill(g, t->hap);
+			}
+		}
+		break;
+	case 7:
+		ring = byte() % 4;
+		if (byte() < 128 && ring < 3)
+			ink_ring_set(&g->vm, ring, ring_gpa(ring), 6);
+		else
+			ink_ring_set(&g->vm, number(), number() * (byte() & 1 ? PAGE : 1), number());
+		break;
+	case 8:
+		ink_ring_set(&g->vm, byte() % 4, 0, number());
+		break;
+	case 9:
+		ring_entry(byte() % 3);
+		ring_entry(byte() % 3);
+		break;
+	case 10:
+		ink_ring_drain(&g->vm);
+		break;
+	case 11:
+		gfn = GFN_BASE + byte();
+		if (is_ram(g, gfn))
+			k_page(g, gfn)[byte() * 16] ^= byte();
+		break;
+	case 12:
+		gfn = GFN_BASE + byte();
+		dev_write(g, gfn, slot_page(g, GFN_BASE + byte()));
+		break;
+	case 13:
+		ink_violation_next(&g->vm, &v);
+		break;
+	}
+}
+
+static void hap_step(u32 nr)
+{
+	struct cpu *cpu = &g->cpu[nr];
+	struct ink_thread *t;
+	struct access a;
+	u32 access;
+
+	switch (byte() % 8) {
+	case 0:
+		leave(cpu, INK_SYSCALL);
+		break;
+	case 1:
+		leave(cpu, INK_INTERRUPT);
+		break;
+	case 2:
+		ink_hap_unmap(cpu->hap, address(), number(), number(), number());
+		break;
+	case 3:
+		if (byte() < 16)
+			ink_thread_create(cpu->hap, &t);
+		break;
+	case 4:
+		if (byte() < 8)
+			hap_kill(g, cpu->hap);
+		break;
+	default:
+		access = 1 << byte() % 3;
+		a = hap_access(g, nr, address(), access);
+		if (a.verdict == INK_MAPPED && access == INK_WRITE) {
+			struct ink_spage *s = SPAGE(cpu->hap, 0, 0);
+
+			if (s && a.page == s->frame)	/* the array stays useful */
+				((u8 *)a.page)[byte() * 2] ^= byte() & 1;
+			else if (!(a.page >= (void *)g->slot && a.page < (void *)g->slot + NR_GFNS * PAGE))
+				secret_fill(a.page, byte());
+		} else if (a.verdict == INK_ASK) {
+			cpu->thread->fault_va = a.ask_va;
+			cpu->thread->fault_access = a.ask_access;
+			leave(cpu, INK_FAULT);
+		} else if (a.verdict > INK_ASK) {
+			hap_kill(g, cpu->hap);
+		}
+	}
+}
+
+void hostile_run(const u8 *data, size_t len)
+{
+	struct kvm_inktag_limits limits = roomy;
+	u32 nr, steps = 0;
+
+	bytes = data;
+	bytes_end = data + len;
+	limits.haps = 3;
+	limits.frames = 48 + byte();
+	g = guest_new(&limits);
+	while (bytes < bytes_end) {
+		if (byte() < 6)
+			fail_allocation(1 + byte() % 8, 1 + byte() % 3);
+		if (byte() < 6)
+			fail_guest(g, 1 + byte() % 8, 1 + byte() % 3);
+		nr = byte() % NR_CPUS;
+		if (g->cpu[nr].hap)
+			hap_step(nr);
+		else
+			guest_step(nr);
+		if (byte() < 128) {
+			fail_allocation(0, 0);
+			fail_guest(g, 0, 0);
+		}
+		guest_check(g);
+		if (++steps % 64 == 0)
+			guest_check_secrecy(g);
+	}
+	fail_allocation(0, 0);
+	fail_guest(g, 0, 0);
+	guest_free(g);
+	nothing_leaked();
+}
