@@ -30,19 +30,21 @@ static _Noreturn void mm_lie(const char *call, u64 addr, u32 token)
 	hc_violation(INKTAG_CHECK_MMAP, addr, token);
 }
 
-/* One change of mappings. The answers are in *req afterwards, copied once. */
+/* One change of mappings. Of what the kernel left, only its answers are copied, once: addr, prev. */
 static long mm_request(long nr, struct inktag_mm *req)
 {
 	u64 mark = arena_mark();
-	void *buf = arena_alloc(sizeof(*req));
+	volatile struct inktag_mm *buf = arena_alloc(sizeof(*req));
 	long r;
 
 	if (!buf)
 		return -ENOMEM;
-	memcpy(buf, req, sizeof(*req));
+	memcpy((void *)buf, req, sizeof(*req));
 	r = checked(nr, hc_syscall(__NR_arch_prctl, ARCH_INKTAG_MM, (u64)buf, 0, 0, 0, 0), 0);
-	if (!r)
-		memcpy(req, buf, sizeof(*req));
+	if (!r) {
+		req->addr = buf->addr;
+		req->prev = buf->prev;
+	}
 	arena_release(mark);
 	return r;
 }
@@ -450,9 +452,6 @@ long sys_mremap(long nr, const u64 args[6])
 	r = mm_request(nr, &req);
 	if (r)
 		return r;
-	/* Only where it stands and what is before it is the kernel's to say. */
-	req.len = len;
-	req.flags = flags;
 	if (fixed && req.addr != to)
 		mm_lie("mremap", req.addr, req.prev);
 	mm_moved(t, &req, flags & MREMAP_MAYMOVE);

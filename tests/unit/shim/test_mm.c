@@ -298,6 +298,17 @@ static void op_brk(bool failing)
 	heap_top = to;
 }
 
+/* What is no answer is not read. */
+static void scribble(struct inktag_mm *m, long *r)
+{
+	u64 addr = m->addr;
+	u32 prev = m->prev;
+
+	memset(m, 0xff, sizeof(*m));
+	m->addr = addr;
+	m->prev = prev;
+}
+
 static void run(int rounds, bool failing)
 {
 	static void (*const ops[])(bool failing) = { op_mmap, op_mmap, op_mmap_fixed, op_munmap, op_munmap, op_mprotect,
@@ -305,6 +316,7 @@ static void run(int rounds, bool failing)
 	static int i;
 
 	fresh();
+	fake.lie = scribble;
 	for (i = 0; i < rounds; i++) {
 		/* The request of the operation that fails, if it makes as many. */
 		fake.fail_in = failing ? rnd(4) : 0;
