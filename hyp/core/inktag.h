@@ -137,7 +137,7 @@ struct ink_ring {
 	u64 gpa;		/* of the header page; 0: none */
 	u32 log2;		/* entries */
 	u32 head;		/* free-running; authoritative */
-	u32 tail;		/* as read once at the start of a drain */
+	u32 tail;		/* as last read in a drain */
 	struct inktag_ring_entry next;	/* the entry at head, copied once, if head != tail */
 };
 
@@ -160,6 +160,7 @@ struct ink_vm {
 	struct ink_map haps;	/* id -> struct ink_hap; ENDED ones are not in it */
 	struct ink_map held;	/* gfn -> struct ink_spage. Looked up without lock, too */
 	struct ink_ring rings[INK_MAX_VCPUS];
+	u32 rings_end;		/* no ring is set from here on */
 	void *zero;		/* one page of zeros, mapped read-only for ABSENT pages */
 	void *bounce;		/* one page: ciphertext on its way between slot and frame */
 	u32 nr_haps;

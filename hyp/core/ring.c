@@ -79,6 +79,7 @@ int ink_ring_set(struct ink_vm *vm, u32 cpu, u64 gpa, u64 log2)
 	if (cpu >= INK_MAX_VCPUS)
 		return -EINVAL;
 	if (!gpa) {
+		ink_ring_drain(vm);	/* what was reported before holds */
 		memset(&vm->rings[cpu], 0, sizeof(vm->rings[cpu]));
 		return 0;
 	}
@@ -93,6 +94,7 @@ int ink_ring_set(struct ink_vm *vm, u32 cpu, u64 gpa, u64 log2)
 		    !ink_guest_has(vm, (gpa >> INKTAG_PAGE_SHIFT) + i))
 			return -EFAULT;
 	vm->rings[cpu] = (struct ink_ring) { .gpa = gpa, .log2 = log2 };
+	vm->rings_end = max(vm->rings_end, cpu + 1);
 	return 0;
 }
 
@@ -129,34 +131,44 @@ bad:
 	vm->stats.bad_entries++;
 }
 
+static u64 entry_gpa(const struct ink_ring *r, u32 count)
+{
+	return r->gpa + INKTAG_RING_ENTRIES_OFFSET +
+	       (count & ((1U << r->log2) - 1)) * sizeof(struct inktag_ring_entry);
+}
+
 /* Copy the entry at head. A ring that cannot be read is taken as empty. */
 static void ring_fetch(struct ink_vm *vm, struct ink_ring *r)
 {
-	u32 slot = r->head & ((1U << r->log2) - 1);
-
 	if (r->head != r->tail &&
-	    ink_guest_read(vm, r->gpa + INKTAG_RING_ENTRIES_OFFSET + slot * sizeof(r->next),
-			   &r->next, sizeof(r->next)))
+	    ink_guest_read(vm, entry_gpa(r, r->head), &r->next, sizeof(r->next)))
 		r->head = r->tail;
 }
 
 /*
- * What the ring holds now. The producer's tail is read once; one that claims more than fits is a
- * false report: the ring is emptied.
+ * How far the producer is now. One that claims more than fits makes a false report: the ring is
+ * emptied. false: there is nothing.
  */
-static bool ring_open(struct ink_vm *vm, struct ink_ring *r)
+static bool ring_look(struct ink_vm *vm, struct ink_ring *r)
 {
 	u32 tail;
 
-	if (!r->gpa || ink_guest_read(vm, r->gpa, &tail, sizeof(tail)) || tail == r->head)
+	if (!r->gpa || ink_guest_read(vm, r->gpa, &tail, sizeof(tail)))
 		return false;
 	r->tail = tail;
 	if (tail - r->head > 1U << r->log2) {
 		r->head = tail;
 		vm->stats.bad_entries++;
 	}
-	ring_fetch(vm, r);
-	return true;
+	return r->head != r->tail;
+}
+
+/* The highest seq in the ring: the last one. */
+static u64 ring_last_seq(struct ink_vm *vm, const struct ink_ring *r)
+{
+	struct inktag_ring_entry last;
+
+	return ink_guest_read(vm, entry_gpa(r, r->tail - 1), &last, sizeof(last)) ? 0 : last.seq;
 }
 
 static void ring_close(struct ink_vm *vm, struct ink_ring *r)
@@ -167,33 +179,50 @@ static void ring_close(struct ink_vm *vm, struct ink_ring *r)
 		vm->stats.bad_entries++;
 }
 
+/*
+ * Two reports on one address may stand in two rings, and the producers go on while we look. So the
+ * rings are looked at twice: what the first look found bounds what is applied, what the second
+ * found is applied. Whoever made a report up to the bound made it before the second look began, and
+ * published each earlier report on the same address before that (ring.h).
+ */
 void ink_ring_drain(struct ink_vm *vm)
 {
-	struct ink_ring *open[INK_MAX_VCPUS], *first;
+	struct ink_ring *first;
 	struct ink_hap *hap;
-	u32 nr = 0, i;
-	u64 id;
+	bool any = false;
+	u64 bound = 0, id;
+	u32 i;
 
 	ink_assert_locked(vm);
-	for (i = 0; i < INK_MAX_VCPUS; i++)
-		if (ring_open(vm, &vm->rings[i]))
-			open[nr++] = &vm->rings[i];
-	if (!nr)
+	for (i = 0; i < vm->rings_end; i++) {
+		if (!ring_look(vm, &vm->rings[i]))
+			continue;
+		any = true;
+		bound = max(bound, ring_last_seq(vm, &vm->rings[i]));
+	}
+	if (!any)
 		return;
+	for (i = 0; i < vm->rings_end; i++)
+		if (ring_look(vm, &vm->rings[i]))
+			ring_fetch(vm, &vm->rings[i]);
 	for (;;) {
 		first = NULL;
-		for (i = 0; i < nr; i++)
-			if (open[i]->head != open[i]->tail &&
-			    (!first || open[i]->next.seq < first->next.seq))
-				first = open[i];
+		for (i = 0; i < vm->rings_end; i++) {
+			struct ink_ring *r = &vm->rings[i];
+
+			if (r->head != r->tail && r->next.seq <= bound &&
+			    (!first || r->next.seq < first->next.seq))
+				first = r;
+		}
 		if (!first)
 			break;
 		apply(vm, &first->next);
 		first->head++;
 		ring_fetch(vm, first);
 	}
-	for (i = 0; i < nr; i++)
-		ring_close(vm, open[i]);
+	for (i = 0; i < vm->rings_end; i++)
+		if (vm->rings[i].gpa)
+			ring_close(vm, &vm->rings[i]);
 	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U32_MAX)); id++)
 		ink_hap_flush(hap);
 }

@@ -61,6 +61,7 @@ void ink_vm_reset(struct ink_vm *vm)
 	while ((hap = ink_map_next(&vm->haps, &id, U32_MAX)))
 		ink_hap_end(hap);
 	memset(vm->rings, 0, sizeof(vm->rings));
+	vm->rings_end = 0;
 }
 
 void ink_vm_destroy(struct ink_vm *vm)

@@ -9,6 +9,7 @@
  *   switch.c     the world switch: thread record <-> vCPU
  *   hypercall.c  the table of hypercalls
  *   fault.c      faults and exceptions of a HAP
+ *   fastpath.c   system call and resume without leaving KVM's inner loop
  *   hooks.h      what KVM calls
  *
  * A vCPU is in the trusted context while vcpu->arch.inktag.thread is set. The vCPU's own thread
@@ -24,6 +25,7 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
+#include "kvm_cache_regs.h"
 #include "inktag.h"
 #include "hooks.h"
 
@@ -50,6 +52,14 @@ static inline struct ink_vm *kvm_inktag_lock(struct kvm *kvm)
 }
 
 void kvm_inktag_unlock(struct kvm *kvm);
+
+#define INKTAG_VMMCALL_LENGTH	3	/* without prefixes; with some, the caller goes astray */
+
+/* What names an address space: CR3 without PCID and flags. */
+static inline u64 kvm_inktag_cr3(struct kvm_vcpu *vcpu)
+{
+	return kvm_read_cr3(vcpu) & 0x000ffffffffff000ULL;
+}
 
 /* --- what the vendor module does --------------------------------------------------------------- */
 
@@ -80,6 +90,18 @@ void kvm_inktag_trusted_exception(struct kvm_vcpu *vcpu, u8 vector);
 void kvm_inktag_trusted_cpuid(struct kvm_vcpu *vcpu);
 void kvm_inktag_trusted_broken(struct kvm_vcpu *vcpu);	/* the hardware refused to run it */
 
+/* --- hypercall.c: the last exit, a VMMCALL of the untrusted context, asks for a resume ---------------- */
+
+bool kvm_inktag_is_resume(struct kvm_vcpu *vcpu);
+
+/* --- fastpath.c ------------------------------------------------------------------------------- */
+
+/*
+ * The last exit was a VMMCALL, and interrupts are still off. true: it was a system call of a HAP or
+ * a resume, and is done: enter guest mode again. false: nothing was done.
+ */
+bool kvm_inktag_fastpath(struct kvm_vcpu *vcpu);
+
 /* --- switch.c. The lock is held ----------------------------------------------------------------- */
 
 /* t, which the core has just set RUNNING, runs on vcpu from now on. */
@@ -87,6 +109,9 @@ void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t);
 
 /* The thread leaves vcpu; the untrusted context goes on in the stub. */
 void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state);
+
+/* Before an entry of the trusted context, or with the lock: forget translations that were removed. */
+void kvm_inktag_sync_tlb(struct kvm_vcpu *vcpu);
 
 /* The HAP in whose trusted context vcpu is has not ended meanwhile. false: the vCPU has left it. */
 bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu);
@@ -105,8 +130,7 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access);
 struct ink_crypto *ink_crypto_new(void);		/* with a fresh random key. ERR_PTR() */
 void ink_crypto_free(struct ink_crypto *crypto);	/* clears the key */
 
-/* The registers of the vCPU that this host thread runs. */
-void ink_xstate_save(void *xstate);
-void ink_xstate_load(const void *xstate);
+/* The registers of the vCPU that this host thread runs: store them in from, if not NULL; load to. */
+void ink_xstate_switch(void *from, const void *to);
 
 #endif

@@ -10,9 +10,6 @@
 #include "glue.h"
 #include "trace.h"
 
-#define VMMCALL_LENGTH	3
-#define CR3_ADDRESS	0x000ffffffffff000ULL
-
 /* RBX, RCX, RDX, RSI */
 struct args {
 	u64 a[4];
@@ -29,11 +26,6 @@ static struct ink_vm *vm_of(struct kvm_vcpu *vcpu)
 static struct ink_hap *current_hap(struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.inktag.thread->hap;
-}
-
-static u64 current_cr3(struct kvm_vcpu *vcpu)
-{
-	return kvm_read_cr3(vcpu) & CR3_ADDRESS;
 }
 
 /* --- from the untrusted context -------------------------------------------------------------- */
@@ -58,7 +50,7 @@ static s64 hc_hap_create(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	if (args->a[0] > U32_MAX)
 		return -EINVAL;
-	return ink_hap_create(vm_of(vcpu), current_cr3(vcpu), args->a[0]);
+	return ink_hap_create(vm_of(vcpu), kvm_inktag_cr3(vcpu), args->a[0]);
 }
 
 static s64 hc_hap_destroy(struct kvm_vcpu *vcpu, const struct args *args)
@@ -90,7 +82,7 @@ static s64 hc_hap_add(struct kvm_vcpu *vcpu, const struct args *args)
 	if (!hap)
 		return -ENOENT;
 	ink_ring_drain(vm_of(vcpu));
-	return ink_hap_add(hap, current_cr3(vcpu), args->a[1], args->a[2], args->a[3],
+	return ink_hap_add(hap, kvm_inktag_cr3(vcpu), args->a[1], args->a[2], args->a[3],
 			   translate, vcpu);
 }
 
@@ -109,7 +101,7 @@ static s64 hc_hap_start(struct kvm_vcpu *vcpu, const struct args *args)
 	err = kvm_x86_ops.inktag_ops->prepare(vcpu);
 	if (err)
 		return err;
-	err = ink_hap_start(hap, current_cr3(vcpu), &start, &t);
+	err = ink_hap_start(hap, kvm_inktag_cr3(vcpu), &start, &t);
 	if (err)
 		return err;
 	err = ink_thread_start(t);
@@ -129,7 +121,7 @@ static s64 hc_resume(struct kvm_vcpu *vcpu, const struct args *args)
 	if (err)
 		return err;
 	ink_ring_drain(vm_of(vcpu));
-	err = ink_thread_resume(vm_of(vcpu), args->a[0], current_cr3(vcpu), kvm_rax_read(vcpu), &t);
+	err = ink_thread_resume(vm_of(vcpu), args->a[0], kvm_inktag_cr3(vcpu), kvm_rax_read(vcpu), &t);
 	if (err)
 		return err;
 	kvm_inktag_enter(vcpu, t);
@@ -261,7 +253,7 @@ static void dispatch(struct kvm_vcpu *vcpu, const struct call *call, u8 from)
 	s64 result;
 
 	/* Before the call: a HAP that leaves goes on after it. */
-	kvm_rip_write(vcpu, kvm_rip_read(vcpu) + VMMCALL_LENGTH);
+	kvm_rip_write(vcpu, kvm_rip_read(vcpu) + INKTAG_VMMCALL_LENGTH);
 	if (!call)
 		result = -ENOSYS;
 	else if (!(call->from & from))
@@ -276,20 +268,27 @@ static void dispatch(struct kvm_vcpu *vcpu, const struct call *call, u8 from)
 	kvm_rax_write(vcpu, result);
 }
 
-/*
- * A resume is known by R12 alone, at CPL 3; the rest by RAX, in 64-bit code. SMM has other memory,
- * a nested guest's calls are its own hypervisor's.
- */
+/* 64-bit code. SMM has other memory, a nested guest's calls are its own hypervisor's. */
+static bool may_call(struct kvm_vcpu *vcpu)
+{
+	return !is_guest_mode(vcpu) && !is_smm(vcpu) && is_64_bit_mode(vcpu);
+}
+
+bool kvm_inktag_is_resume(struct kvm_vcpu *vcpu)
+{
+	return kvm_r12_read(vcpu) == INKTAG_RESUME_MAGIC && may_call(vcpu) &&
+	       kvm_x86_call(get_cpl)(vcpu) == 3;
+}
+
+/* A resume is known by R12 alone, at CPL 3; the rest by RAX. */
 bool __kvm_inktag_hypercall(struct kvm_vcpu *vcpu)
 {
 	int cpl = kvm_x86_call(get_cpl)(vcpu);
 	const struct call *call;
 
-	if (is_guest_mode(vcpu) || is_smm(vcpu) || !is_64_bit_mode(vcpu))
-		return false;
-	if (cpl == 3 && kvm_r12_read(vcpu) == INKTAG_RESUME_MAGIC)
+	if (kvm_inktag_is_resume(vcpu))
 		call = &resume;
-	else if (INKTAG_IS_HC(kvm_rax_read(vcpu)) && (cpl == 0 || cpl == 3))
+	else if (INKTAG_IS_HC(kvm_rax_read(vcpu)) && (cpl == 0 || cpl == 3) && may_call(vcpu))
 		call = find_call(kvm_rax_read(vcpu));
 	else
 		return false;

@@ -41,8 +41,7 @@ static void leave(struct kvm_vcpu *vcpu, struct ink_regs *regs)
 	memcpy(regs->gpr, vcpu->arch.regs, sizeof(regs->gpr));
 	regs->rip = vcpu->arch.regs[VCPU_REGS_RIP];
 	ops()->leave(vcpu, regs);
-	ink_xstate_save(v->thread->xstate);
-	ink_xstate_load(vcpu->kvm->arch.inktag->xstate_init);
+	ink_xstate_switch(v->thread->xstate, vcpu->kvm->arch.inktag->xstate_init);
 
 	WRITE_ONCE(v->thread, NULL);
 	kvm_clear_request(KVM_REQ_INKTAG, vcpu);
@@ -62,7 +61,7 @@ void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t)
 {
 	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->state);
 	vcpu->kvm->stat.inktag_in++;
-	ink_xstate_load(t->xstate);
+	ink_xstate_switch(NULL, t->xstate);
 	set_regs(vcpu, &t->regs);
 	ops()->enter(vcpu, __sme_pa(t->hap->root), &t->regs);
 	WRITE_ONCE(vcpu->arch.inktag.thread, t);
@@ -134,11 +133,22 @@ bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu)
 	return false;
 }
 
-bool __kvm_inktag_stays(struct kvm_vcpu *vcpu)
+void kvm_inktag_sync_tlb(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_inktag *v = &vcpu->arch.inktag;
 	struct ink_hap *hap = v->thread->hap;
-	u64 gen;
+	u64 gen = READ_ONCE(hap->tlb_gen);
+
+	if (v->tlb_hap == hap->id && v->tlb_gen == gen)
+		return;
+	v->tlb_hap = hap->id;
+	WRITE_ONCE(v->tlb_gen, gen);
+	ops()->flush(vcpu);
+}
+
+bool __kvm_inktag_stays(struct kvm_vcpu *vcpu)
+{
+	struct ink_hap *hap = vcpu->arch.inktag.thread->hap;
 
 	/*
 	 * Whoever ends the HAP or takes a page from it changes state or tlb_gen, then makes the
@@ -152,12 +162,7 @@ bool __kvm_inktag_stays(struct kvm_vcpu *vcpu)
 		__kvm_inktag_put(vcpu);
 		return false;
 	}
-	gen = READ_ONCE(hap->tlb_gen);
-	if (v->tlb_hap != hap->id || v->tlb_gen != gen) {
-		v->tlb_hap = hap->id;
-		WRITE_ONCE(v->tlb_gen, gen);
-		ops()->flush(vcpu);
-	}
+	kvm_inktag_sync_tlb(vcpu);
 	return true;
 }
 

@@ -80,29 +80,18 @@ static void load(const void *x)
 	asm volatile("xrstor64 (%0)" : : "r" (x), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
 }
 
-/* Make the vCPU's registers live, and keep them so until regs_put(). */
-static void regs_get(void)
+void ink_xstate_switch(void *from, const void *to)
 {
-	fpregs_lock();
-	if (test_thread_flag(TIF_NEED_FPU_LOAD))
-		switch_fpu_return();
-}
+	bool fast = irqs_disabled();	/* between two entries: the registers are live, and stay so */
 
-static void regs_put(void)
-{
-	fpregs_unlock();
-}
-
-void ink_xstate_save(void *xstate)
-{
-	regs_get();
-	save(xstate);
-	regs_put();
-}
-
-void ink_xstate_load(const void *xstate)
-{
-	regs_get();
-	load(xstate);
-	regs_put();
+	if (!fast) {
+		fpregs_lock();
+		if (test_thread_flag(TIF_NEED_FPU_LOAD))
+			switch_fpu_return();
+	}
+	if (from)
+		save(from);
+	load(to);
+	if (!fast)
+		fpregs_unlock();
 }

@@ -21,10 +21,29 @@ static void reenter(struct kvm_vcpu *vcpu)
 	atomic64_inc(&vcpu->kvm->stat.inktag_reenter);
 }
 
-int svm_inktag_handle_exit(struct kvm_vcpu *vcpu)
+fastpath_t svm_inktag_fastpath(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+
+	if (!svm->inktag || svm->vmcb->control.exit_code != SVM_EXIT_VMMCALL)
+		return EXIT_FASTPATH_NONE;
+	/* As svm_handle_exit() does, for the address space of a resume, and for who looks later. */
+	if (!kvm_inktag_trusted(vcpu)) {
+		if (!svm_is_intercept(svm, INTERCEPT_CR0_WRITE))
+			vcpu->arch.cr0 = svm->vmcb->save.cr0;
+		vcpu->arch.cr3 = svm->vmcb->save.cr3;
+	}
+	return kvm_inktag_fastpath(vcpu) ? EXIT_FASTPATH_REENTER_GUEST : EXIT_FASTPATH_NONE;
+}
+
+int svm_inktag_handle_exit(struct kvm_vcpu *vcpu, fastpath_t fastpath)
 {
 	struct vmcb_control_area *control = &to_svm(vcpu)->vmcb->control;
 	u32 code = control->exit_code;
+
+	/* The vCPU came here by a fast resume, and has not run since. */
+	if (fastpath != EXIT_FASTPATH_NONE)
+		return 1;
 
 	switch (code) {
 	case SVM_EXIT_VMMCALL:

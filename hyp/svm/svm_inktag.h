@@ -40,6 +40,9 @@ static inline void svm_inktag_moved(struct vcpu_svm *svm)
 void svm_inktag_free(struct vcpu_svm *svm);
 
 /* An exit of the trusted context; as svm_handle_exit(). */
-int svm_inktag_handle_exit(struct kvm_vcpu *vcpu);
+int svm_inktag_handle_exit(struct kvm_vcpu *vcpu, fastpath_t fastpath);
+
+/* As svm_exit_handlers_fastpath(), for VMMCALLs. */
+fastpath_t svm_inktag_fastpath(struct kvm_vcpu *vcpu);
 
 #endif
