@@ -7,8 +7,20 @@
 #include "cpuid.h"
 #include "glue.h"
 
+/*
+ * Linux tells a fetch from a page without the right to execute it only by the page being there:
+ * an absent page it brings, and finds nothing to object to.
+ */
+static bool fetches_data(struct ink_hap *hap, u64 va, u32 access)
+{
+	struct ink_hint hint;
+
+	return access == INK_EXEC && ink_hint_get(hap, va, &hint) &&
+	       !(hint.prot & INKTAG_PROT_EXEC);
+}
+
 /* The kernel shall map the page, or tell the process off. The fault is in the stub. */
-static void ask(struct kvm_vcpu *vcpu, u64 va, u32 access)
+static void ask(struct kvm_vcpu *vcpu, u64 va, u32 access, bool present)
 {
 	struct x86_exception fault = {
 		.vector = PF_VECTOR,
@@ -21,6 +33,8 @@ static void ask(struct kvm_vcpu *vcpu, u64 va, u32 access)
 		fault.error_code |= PFERR_WRITE_MASK;
 	if (access == INK_EXEC)
 		fault.error_code |= PFERR_FETCH_MASK;
+	if (present)
+		fault.error_code |= PFERR_PRESENT_MASK;
 	kvm_inject_page_fault(vcpu, &fault, false);
 }
 
@@ -28,6 +42,7 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access)
 {
 	struct ink_thread *t = vcpu->arch.inktag.thread;
 	u32 ask_access;
+	bool present;
 	u64 ask_va;
 
 	switch (ink_resolve(t->hap, va, access, &ask_va, &ask_access)) {
@@ -36,8 +51,9 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access)
 	case INK_ASK:
 		t->fault_va = va;
 		t->fault_access = access;
+		present = fetches_data(t->hap, ask_va, ask_access);
 		kvm_inktag_leave(vcpu, INK_FAULT);
-		ask(vcpu, ask_va, ask_access);
+		ask(vcpu, ask_va, ask_access, present);
 		return;
 	case INK_KILL:
 	case INK_NOMEM:
