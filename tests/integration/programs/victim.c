@@ -7,6 +7,7 @@
  *	check			reads all of them: "ok N", or "bad PAGE OFFSET"
  *	read PAGE		reads one of them: "ok", or "bad OFFSET"
  *	bump PAGE		changes what it should contain, and writes that
+ *	rewrite PAGE		writes what it contains
  *	drop			gives them back
  *	zero N			N new pages, only read: "ok" if all is zero
  *	touch N			N new pages, one byte written in each
@@ -112,6 +113,16 @@ static void bump(unsigned long i)
 		return;
 	}
 	generation[i]++;
+	expected(pages + i * PAGE, i);
+	printf("ok\n");
+}
+
+static void rewrite(unsigned long i)
+{
+	if (i >= npages) {
+		printf("bad page\n");
+		return;
+	}
 	expected(pages + i * PAGE, i);
 	printf("ok\n");
 }
@@ -357,7 +368,7 @@ static const struct command {
 	void (*run)(unsigned long arg);
 } commands[] = {
 	{ "fill", fill }, { "check", check }, { "read", read_one }, { "bump", bump },
-	{ "drop", drop }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
+	{ "rewrite", rewrite }, { "drop", drop }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
 	{ "pid", pid }, { "code", code }, { "regs", registers_at_syscall },
 	{ "spin", registers_at_interrupts }, { "work", work }, { "map", map },
 	{ "buffer", show_buffer }, { "maps", maps }, { "missing", missing }, { "poke", poke },
