@@ -138,6 +138,7 @@ struct ink_ring {
 	u32 log2;		/* entries */
 	u32 head;		/* free-running; authoritative */
 	u32 tail;		/* as last read in a drain */
+	u32 seen;		/* tail at the first look of a drain */
 	struct inktag_ring_entry next;	/* the entry at head, copied once, if head != tail */
 };
 

@@ -145,6 +145,14 @@ static void ring_fetch(struct ink_vm *vm, struct ink_ring *r)
 		r->head = r->tail;
 }
 
+static void ring_close(struct ink_vm *vm, struct ink_ring *r)
+{
+	/* Only shown to the producer; a ring that cannot be written is its loss. */
+	if (ink_guest_write(vm, r->gpa + offsetof(struct inktag_ring_hdr, head), &r->head,
+			    sizeof(r->head)))
+		vm->stats.bad_entries++;
+}
+
 /*
  * How far the producer is now. One that claims more than fits makes a false report: the ring is
  * emptied. false: there is nothing.
@@ -154,11 +162,12 @@ static bool ring_look(struct ink_vm *vm, struct ink_ring *r)
 	u32 tail;
 
 	if (!r->gpa || ink_guest_read(vm, r->gpa, &tail, sizeof(tail)))
-		return false;
+		tail = r->head;
 	r->tail = tail;
 	if (tail - r->head > 1U << r->log2) {
 		r->head = tail;
 		vm->stats.bad_entries++;
+		ring_close(vm, r);
 	}
 	return r->head != r->tail;
 }
@@ -171,12 +180,10 @@ static u64 ring_last_seq(struct ink_vm *vm, const struct ink_ring *r)
 	return ink_guest_read(vm, entry_gpa(r, r->tail - 1), &last, sizeof(last)) ? 0 : last.seq;
 }
 
-static void ring_close(struct ink_vm *vm, struct ink_ring *r)
+/* Did the first look find the entry at head? */
+static bool ring_was_seen(const struct ink_ring *r)
 {
-	/* Only shown to the producer; a ring that cannot be written is its loss. */
-	if (ink_guest_write(vm, r->gpa + offsetof(struct inktag_ring_hdr, head), &r->head,
-			    sizeof(r->head)))
-		vm->stats.bad_entries++;
+	return (s32)(r->seen - r->head) > 0;
 }
 
 /*
@@ -195,10 +202,13 @@ void ink_ring_drain(struct ink_vm *vm)
 
 	ink_assert_locked(vm);
 	for (i = 0; i < vm->rings_end; i++) {
-		if (!ring_look(vm, &vm->rings[i]))
-			continue;
-		any = true;
-		bound = max(bound, ring_last_seq(vm, &vm->rings[i]));
+		struct ink_ring *r = &vm->rings[i];
+
+		if (ring_look(vm, r)) {
+			any = true;
+			bound = max(bound, ring_last_seq(vm, r));
+		}
+		r->seen = r->tail;
 	}
 	if (!any)
 		return;
@@ -210,7 +220,7 @@ void ink_ring_drain(struct ink_vm *vm)
 		for (i = 0; i < vm->rings_end; i++) {
 			struct ink_ring *r = &vm->rings[i];
 
-			if (r->head != r->tail && r->next.seq <= bound &&
+			if (r->head != r->tail && (ring_was_seen(r) || r->next.seq <= bound) &&
 			    (!first || r->next.seq < first->next.seq))
 				first = r;
 		}
