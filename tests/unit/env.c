@@ -377,6 +377,11 @@ int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, vo
 	must(g_hash_table_add(g->versions, GUINT_TO_POINTER((guint)id->version)),
 		      "nonce %llu is used again", (unsigned long long)id->version);
 	ck_assert_uint_le(id->version, G_MAXUINT);
+	if (g->seal_fails) {
+		memcpy(out, in, PAGE);
+		EVP_CIPHER_CTX_free(ctx);
+		return -EINVAL;
+	}
 	nonce_of(id, nonce);
 	ck_assert_int_eq(EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, g->key, nonce), 1);
 	ck_assert_int_eq(EVP_EncryptUpdate(ctx, NULL, &len, (const u8 *)id, sizeof(*id)), 1);

@@ -16,15 +16,6 @@ void env_add_guest(struct guest *g);
 void env_remove_guest(struct guest *g);
 void env_hash_peek(const struct ink_hash *hash, u8 out[32]);
 
-/* Generous: many tests share a machine with builds. */
-TCase *unit_case(const char *noun)
-{
-	TCase *tc = tcase_create(noun);
-
-	tcase_set_timeout(tc, 600);
-	return tc;
-}
-
 /* --- the VM ------------------------------------------------------------------------------------ */
 
 struct guest *guest_new(const struct kvm_inktag_limits *limits)

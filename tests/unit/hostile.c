@@ -73,7 +73,7 @@ static u64 token(void)
 /* A HAP's id, cr3 or handle: one that is, or was, or never was. */
 static u32 id(void)
 {
-	return byte() % 16 ? g->vm.last_hap - byte() % 4 : (u32)number();
+	return byte() % 16 ? g->vm.last_hap - byte() % 3 : (u32)number();
 }
 
 static u64 cr3(void)
@@ -120,16 +120,43 @@ static void k_descriptors(u64 gfn)
 	k_write(g, gfn, page);
 }
 
+/* Half of the reports fit together, so that some are true. */
 static void ring_entry(u32 ring)
 {
-	u32 prot = byte() % 9, op = byte() % 5;
+	u32 prot = byte() % 9, op = byte() % 5, hap = id();
+	u64 va = address() & ~(PAGE - 1), gfn = frame(), tok = token();
 
-	if (!g->vm.rings[ring].gpa || ring >= 3 || g->vm.rings[ring].gpa != ring_gpa(ring) ||
-	    g->vm.rings[ring].log2 < 6 ||
-	    ring_hdr(g, ring)->tail - ring_hdr(g, ring)->head >= 64)
-		return;
-	k_report(g, ring, byte(), id(), op, address() & ~(PAGE - 1), prot,
-		 op == INKTAG_RING_MAP ? frame() : number(), token());
+	if (byte() < 128) {
+		prot = 7;
+		op = INKTAG_RING_MAP;
+		tok = byte() % T_FREE;
+		va = (tok ? descs[tok].addr : INKTAG_DESC_BASE) + byte() % 4 * PAGE;
+	}
+	if (!g->vm.rings[ring].gpa)
+		ink_ring_set(&g->vm, ring, ring_gpa(ring), 6);
+	if (g->vm.rings[ring].gpa == ring_gpa(ring) && g->vm.rings[ring].log2 == 6 &&
+	    ring_hdr(g, ring)->tail - ring_hdr(g, ring)->head < 64)
+		k_report(g, ring, byte(), hap, op, va, prot, op == INKTAG_RING_MAP ? gfn : number(), tok);
+}
+
+/* A thread that there is, in its address space; or any numbers. */
+static int resume(struct ink_thread **t)
+{
+	struct ink_hap *hap = any_hap();
+
+	if (hap && byte() < 192)
+		return ink_thread_resume(&g->vm, (u64)hap->id << 32 | (1 + byte() % 3), hap->cr3, wild(), t);
+	return ink_thread_resume(&g->vm, (u64)id() << 32 | byte() % 5, cr3(), wild(), t);
+}
+
+/* A HAP that is in order, where there is room for one. */
+static void launch(u32 nr)
+{
+	fail_allocation(0, 0);
+	fail_guest(g, 0, 0);
+	if (g->vm.nr_haps < g->vm.limits.haps && g->vm.frames + 16 < g->vm.limits.frames &&
+	    g->vm.records + 64 < INK_RECORDS(&g->vm.limits))
+		hap_start(g, hap_build(g, ARRAY_GFN, CODE_GFN), nr);
 }
 
 /* The guest does one thing; on a vCPU that is in a HAP, the HAP does. */
@@ -144,11 +171,14 @@ static void guest_step(u32 nr)
 
 	switch (byte() % 14) {
 	case 0:
-		ink_hap_create(&g->vm, cr3(), byte());
+		if (byte() < 64)
+			ink_hap_create(&g->vm, cr3(), byte());
+		else
+			launch(nr);
 		break;
 	case 1:
 		hap = any_hap();
-		if (hap)
+		if (hap && byte() < 32)
 			hap_kill(g, hap);
 		break;
 	case 2:
@@ -176,7 +206,7 @@ static void guest_step(u32 nr)
 		break;
 	case 5:
 	case 6:
-		if (!ink_thread_resume(&g->vm, (u64)id() << 32 | byte() % 5, cr3(), wild(), &t)) {
+		if (!resume(&t)) {
 			enter(nr, t);
 			if (t->fault_access) {
 				u64 ask_va;
@@ -276,6 +306,8 @@ void hostile_run(const u8 *data, size_t len)
 	limits.haps = 3;
 	limits.frames = 48 + byte();
 	g = guest_new(&limits);
+	g->next_cr3 = 0x100000;
+	launch(0);
 	while (bytes < bytes_end) {
 		if (byte() < 6)
 			fail_allocation(1 + byte() % 8, 1 + byte() % 3);

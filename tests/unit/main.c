@@ -29,6 +29,15 @@ static const struct {
 
 u64 seed;
 
+/* Generous: many tests share a machine with builds. */
+TCase *unit_case(const char *noun)
+{
+	TCase *tc = tcase_create(noun);
+
+	tcase_set_timeout(tc, 600);
+	return tc;
+}
+
 static bool wanted(const char *name, int argc, char **argv)
 {
 	int i;

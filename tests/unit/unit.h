@@ -83,6 +83,7 @@ struct guest {
 	u8 key[32];
 	GHashTable *versions;	/* nonces used so far */
 	struct cpu cpu[NR_CPUS];
+	bool seal_fails;	/* and leaves plaintext where ciphertext should be */
 	u64 guest_calls, guest_fail_at, guest_fail_times;
 	u64 zaps, flushes, signals, seals, unseals;
 	/*
