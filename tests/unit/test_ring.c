@@ -358,6 +358,28 @@ START_TEST(report_between_looks)
 }
 END_TEST
 
+/* The same between the second looks: what they find beyond the first's bound waits for the next drain. */
+static u32 looks;
+
+static void between_second_looks(struct guest *guest, u64 gfn, bool after)
+{
+	if (!after || gfn != ring_gpa(0) >> 12 || ++looks < 2)
+		return;
+	between_looks(guest, gfn, after);
+}
+
+START_TEST(report_between_second_looks)
+{
+	k_report(g, 2, 1, hap->id, NOP, DATA_VA, 0, 0, 0);
+	g->race = between_second_looks;
+	ink_ring_drain(&g->vm);
+	ck_assert_ptr_null(g->race);
+	ink_ring_drain(&g->vm);
+	expect_none(DATA_VA);
+	guest_check(g);
+}
+END_TEST
+
 /* A producer that moves on while the ring is drained: one drain ends at the tail it saw at last. */
 static u32 chase;
 
@@ -593,6 +615,7 @@ Suite *suite_ring(void)
 	tcase_add_loop_test(tc, forged_head, 0, 6);
 	tcase_add_loop_test(tc, forged_tail, 0, 5);
 	tcase_add_test(tc, report_between_looks);
+	tcase_add_test(tc, report_between_second_looks);
 	tcase_add_test(tc, endless_producer);
 	tcase_add_loop_test(tc, garbage_entry, 0, ARRAY_SIZE(garbage));
 	tcase_add_test(tc, other_hap);
