@@ -68,7 +68,9 @@ char *inktag_violation_text(const InkTagViolation *v)
     if (v->has_gfn) {
         g_string_append_printf(text, ", guest frame 0x%" PRIx64, v->gfn);
     }
-    if (v->check == INK_TAG_CHECK_DESCRIPTOR) {
+    if (v->check == INK_TAG_CHECK_DESCRIPTOR && v->arg == INKTAG_TOKEN_NONE) {
+        g_string_append(text, ", without a token");
+    } else if (v->check == INK_TAG_CHECK_DESCRIPTOR) {
         g_string_append_printf(text, ", token %" PRIu64, v->arg);
     }
     g_string_append_printf(text, ": check '%s' failed: %s",
