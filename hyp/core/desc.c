@@ -19,7 +19,8 @@ bool ink_desc_is_valid(const struct inktag_desc *d)
 {
 	if (d->flags || d->reserved || d->prot & ~INKTAG_PROT_MASK)
 		return false;
-	if (d->addr % INKTAG_PAGE_SIZE || d->addr >= INKTAG_USER_END)
+	/* V3: address 0 stands for "not mapped". */
+	if (!d->addr || d->addr % INKTAG_PAGE_SIZE || d->addr >= INKTAG_USER_END)
 		return false;
 	if (!d->npages || d->npages > USER_PAGES - (d->addr >> INKTAG_PAGE_SHIFT))
 		return false;
@@ -27,7 +28,7 @@ bool ink_desc_is_valid(const struct inktag_desc *d)
 		return false;
 	switch (d->kind) {
 	case INKTAG_KIND_PRIVATE:
-		return d->oid[0] && !d->oid[1];
+		return d->oid[0] && d->oid[0] < INKTAG_SERIAL_END && !d->oid[1];
 	case INKTAG_KIND_UNCLOAKED:
 		return !(d->prot & INKTAG_PROT_EXEC);
 	default:

@@ -113,7 +113,7 @@ struct ink_seal_id {
 /* AES-256-GCM under the VM's key. in, out: INKTAG_PAGE_SIZE bytes. Never -ENOMEM. */
 int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
 	     u8 tag[INK_TAG_SIZE]);
-/* -EBADMSG: not what ink_seal() made; out is then cleared. */
+/* -EBADMSG: not what ink_seal() made; out is then cleared. Other errors: it could not be tried. */
 int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
 	       const u8 tag[INK_TAG_SIZE]);
 

@@ -88,6 +88,9 @@ static int check_add(struct ink_hap *hap, u64 va, u64 npages, u64 token, struct 
 	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_ADD_MAX ||
 	    token >= INKTAG_DESC_MAX)
 		return -EINVAL;
+	/* The program checks the descriptors that it starts with: they stand on one page. */
+	if (token == INKTAG_TOKEN_ARRAY && (va != INKTAG_DESC_BASE || npages != 1))
+		return -EINVAL;
 	err = get_desc(hap, token, d);
 	if (err)
 		return err;

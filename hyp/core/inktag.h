@@ -167,7 +167,7 @@ struct ink_vm {
 	u32 nr_haps;
 	u32 last_hap;
 	u64 last_version;	/* of the sealed pages: never repeats under the VM's key */
-	u64 frames;		/* host pages in use: private frames and trusted page tables */
+	u64 frames;		/* host pages in use: private frames, trusted page tables, pins */
 	u64 records;
 	u64 nr_held;
 	u64 nr_threads;
@@ -199,6 +199,10 @@ int ink_violation_next(struct ink_vm *vm, struct kvm_inktag_violation *out);
 /* Counted host memory. ink_frame_free() clears the page. -> NULL, or -ENOSPC at the limit. */
 void *ink_frame_alloc(struct ink_vm *vm);
 void ink_frame_free(struct ink_vm *vm, void *frame);
+/* A slot page pinned for one trusted mapping counts as a frame, too. -ENOSPC, else as ink_guest_pin(). */
+int ink_slot_pin(struct ink_vm *vm, u64 gfn, u64 *pa);
+void ink_slot_unpin(struct ink_vm *vm, u64 pa);
+
 int ink_record_charge(struct ink_vm *vm);	/* -ENOSPC */
 void ink_record_uncharge(struct ink_vm *vm);
 

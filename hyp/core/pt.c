@@ -163,5 +163,5 @@ void ink_hap_flush(struct ink_hap *hap)
 	ink_tlb_flush(hap);
 	hap->unflushed = false;
 	while (hap->nr_unpin)
-		ink_guest_unpin(hap->vm, hap->unpin[--hap->nr_unpin]);
+		ink_slot_unpin(hap->vm, hap->unpin[--hap->nr_unpin]);
 }

@@ -76,12 +76,12 @@ static enum ink_verdict resolve_uncloaked(const struct access *a)
 
 	if (ink_gfn_is_held(a->hap->vm, a->hint.gfn, 1))
 		return violation(a, INKTAG_CHECK_FRAME);
-	err = ink_guest_pin(a->hap->vm, a->hint.gfn, &pa);
+	err = ink_slot_pin(a->hap->vm, a->hint.gfn, &pa);
 	if (err)
 		return frame_error(a, err);
 	verdict = map(a, pa, prot_of(a) & ~INKTAG_PROT_EXEC, INK_PT_PINNED);
 	if (verdict != INK_MAPPED) {
-		ink_guest_unpin(a->hap->vm, pa);
+		ink_slot_unpin(a->hap->vm, pa);
 		return verdict;
 	}
 	/* A report that came too late took the mapping with it. */
@@ -199,8 +199,10 @@ s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index
 	/* Hints stay: the kernel has not taken its own mappings away. */
 	vpn = va >> INKTAG_PAGE_SHIFT;
 	last = vpn + npages - 1;
-	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++)
+	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++) {
 		ink_pt_clear(hap, vpn << INKTAG_PAGE_SHIFT);
+		ink_relax();
+	}
 	ink_hap_flush(hap);
 	if (serial)
 		dropped = ink_object_drop(hap, serial, index, npages);

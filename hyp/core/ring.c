@@ -229,6 +229,7 @@ void ink_ring_drain(struct ink_vm *vm)
 		apply(vm, &first->next);
 		first->head++;
 		ring_fetch(vm, first);
+		ink_relax();
 	}
 	for (i = 0; i < vm->rings_end; i++)
 		if (vm->rings[i].gpa)

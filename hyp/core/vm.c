@@ -23,6 +23,24 @@ void ink_frame_free(struct ink_vm *vm, void *frame)
 	vm->frames--;
 }
 
+int ink_slot_pin(struct ink_vm *vm, u64 gfn, u64 *pa)
+{
+	int err;
+
+	if (vm->frames >= vm->limits.frames)
+		return -ENOSPC;
+	err = ink_guest_pin(vm, gfn, pa);
+	if (!err)
+		vm->frames++;
+	return err;
+}
+
+void ink_slot_unpin(struct ink_vm *vm, u64 pa)
+{
+	ink_guest_unpin(vm, pa);
+	vm->frames--;
+}
+
 int ink_record_charge(struct ink_vm *vm)
 {
 	if (vm->records >= INK_RECORDS(&vm->limits))
@@ -134,18 +152,21 @@ static bool spage_is_valid(struct ink_hap *hap, u64 serial, u64 index, struct in
 }
 
 /* Each present entry stands over a hint, and a private one is known to its spage. */
-static bool pt_is_valid(struct ink_hap *hap, u64 *present)
+static bool pt_is_valid(struct ink_hap *hap, u64 *present, u64 *frames)
 {
 	struct ink_spage *s;
 	struct ink_hint hint;
 	u64 vpn, pte;
 
 	*present = 0;
+	*frames += hap->nr_unpin;
 	for (vpn = 0; ink_map_next(&hap->hints, &vpn, U64_MAX); vpn++) {
 		pte = ink_pt_get(hap, vpn << INKTAG_PAGE_SHIFT);
 		if (!pte)
 			continue;
 		(*present)++;
+		if (ink_pt_is(pte, INK_PT_PINNED))
+			(*frames)++;
 		if (ink_pt_is(pte, INK_PT_ZERO) && ink_pt_writable(pte))
 			return false;
 		if (!ink_pt_is(pte, INK_PT_PRIVATE))
@@ -167,7 +188,7 @@ static bool hap_is_valid(struct ink_hap *hap, u64 *held, u64 *frames, u64 *recor
 
 	if (hap->state == INK_ENDED)
 		return false;
-	if (!pt_is_valid(hap, &present) || present != ink_pt_count(hap->root, frames))
+	if (!pt_is_valid(hap, &present, frames) || present != ink_pt_count(hap->root, frames))
 		return false;
 	for (key = 0; ink_map_next(&hap->hints, &key, U64_MAX); key++)
 		(*records)++;

@@ -29,16 +29,19 @@ static const struct {
 	struct inktag_desc d;
 } rows[] = {
 	{ true,  { 0x1000, 1, { 1, 0 }, 0, 3, P } },
-	{ true,  { 0, 1, { 1, 0 }, 0, 0, P } },
-	{ true,  { 0x1000, 1, { U64_MAX, 0 }, 0, 7, P } },
+	{ true,  { 0x2000, 1, { 1, 0 }, 0, 0, P } },
+	{ true,  { 0x1000, 1, { INKTAG_SERIAL_END - 1, 0 }, 0, 7, P } },
 	{ true,  { TOP, 1, { 1, 0 }, 0, 3, P } },
-	{ true,  { 0, PAGES_END, { 1, 0 }, 0, 3, P } },
+	{ true,  { 0x1000, PAGES_END - 1, { 1, 0 }, 0, 3, P } },
 	{ true,  { 0x1000, 1, { 1, 0 }, INKTAG_INDEX_END - 1, 3, P } },
 	{ true,  { 0x1000, 2, { 1, 0 }, INKTAG_INDEX_END - 2, 3, P } },
 	{ true,  { 0x1000, 1, { 1, 0 }, 0, 3, P, 0, 77, INKTAG_TOKEN_NONE } },
 	{ true,  { 0x1000, 1, { 0, 0 }, 0, 3, U } },
 	{ true,  { 0x1000, 1, { 0, 0 }, 0, 1, U } },
 	/* addresses */
+	{ false, { 0, 1, { 1, 0 }, 0, 3, P } },		/* V3: "not mapped" */
+	{ false, { 0, 1, { 0, 0 }, 0, 3, U } },
+	{ false, { 0, PAGES_END, { 1, 0 }, 0, 3, P } },
 	{ false, { 0x1001, 1, { 1, 0 }, 0, 3, P } },
 	{ false, { 0x1800, 1, { 1, 0 }, 0, 3, P } },
 	{ false, { INKTAG_USER_END, 1, { 1, 0 }, 0, 3, P } },
@@ -67,6 +70,8 @@ static const struct {
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_COUNT } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, 0xffff } },
 	{ false, { 0x1000, 1, { 0, 0 }, 0, 3, P } },		/* the array's own name */
+	{ false, { 0x1000, 1, { INKTAG_SERIAL_END, 0 }, 0, 3, P } },
+	{ false, { 0x1000, 1, { U64_MAX, 0 }, 0, 3, P } },
 	{ false, { 0x1000, 1, { 1, 1 }, 0, 3, P } },
 	{ false, { 0x1000, 1, { 0, 1 }, 0, 3, P } },
 	{ false, { 0x1000, 1, { 0, 0 }, 0, 7, U } },
@@ -88,11 +93,11 @@ static bool naive(const struct inktag_desc *d)
 {
 	unsigned __int128 end = (unsigned __int128)d->addr + (unsigned __int128)d->npages * PAGE;
 	unsigned __int128 index = (unsigned __int128)d->index + d->npages;
-	bool ok = d->addr % PAGE == 0 && d->npages > 0 && end <= INKTAG_USER_END &&
+	bool ok = d->addr && d->addr % PAGE == 0 && d->npages > 0 && end <= INKTAG_USER_END &&
 		  index <= INKTAG_INDEX_END && d->prot <= 7 && d->flags == 0 && d->reserved == 0;
 
 	if (d->kind == INKTAG_KIND_PRIVATE)
-		return ok && d->oid[0] != 0 && d->oid[1] == 0;
+		return ok && d->oid[0] != 0 && d->oid[0] >> 32 == 0 && d->oid[1] == 0;
 	return ok && d->kind == INKTAG_KIND_UNCLOAKED && d->prot < 4;
 }
 

@@ -134,7 +134,7 @@ START_TEST(unpins)
 		u64 va = INKTAG_ARENA_BASE + i * PAGE, pa;
 
 		k_hint(hap, va, FIRST_GFN + i, 3, T_ARENA);
-		ck_assert_int_eq(ink_guest_pin(&g->vm, FIRST_GFN + i, &pa), 0);
+		ck_assert_int_eq(ink_slot_pin(&g->vm, FIRST_GFN + i, &pa), 0);
 		ck_assert_int_eq(ink_pt_map(hap, va, pa, 3, INK_PT_PINNED), 0);
 		hap_access(g, 0, va, INK_READ);
 	}

@@ -33,10 +33,10 @@ enum inktag_kind {
 };
 
 struct inktag_desc {
-	__u64 addr;	/* first byte; page-aligned, below INKTAG_USER_END */
+	__u64 addr;	/* first byte; page-aligned, not 0, below INKTAG_USER_END */
 	__u64 npages;	/* length, > 0 */
 	__u64 oid[2];	/* the object. INKTAG_KIND_PRIVATE: oid[0] is a serial number that the HAP
-			 * chooses (0 is the array's), oid[1] is 0; the hypervisor puts the HAP's
+			 * chooses (0 is the array's; below INKTAG_SERIAL_END), oid[1] is 0; the hypervisor puts the HAP's
 			 * own identity in its place, so that no HAP can name another's */
 	__u64 index;	/* object page that addr maps; index + npages must not wrap 2^36 */
 	__u32 prot;	/* INKTAG_PROT_*: the most that a trusted mapping may have */
@@ -48,6 +48,7 @@ struct inktag_desc {
 };
 
 #define INKTAG_INDEX_END	(1UL << 36)
+#define INKTAG_SERIAL_END	(1UL << 32)
 
 _Static_assert(sizeof(struct inktag_desc) == 64, "descriptor size");
 _Static_assert(__builtin_offsetof(struct inktag_desc, oid) == 16, "descriptor layout");

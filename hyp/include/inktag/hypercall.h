@@ -42,7 +42,8 @@
  * From U: give RDX (1 to INKTAG_ADD_MAX) pages from address RCX on to the HAP RBX, which
  * must be building and of this address space, under token RSI. Each page's present content
  * is copied once into a private frame and measured. All-or-nothing: EAGAIN if a page is
- * not mapped (writable) now. The array's first page is added first (token 0); any other
+ * not mapped (writable) now. The array's first page, and no other page of it, is added first
+ * (token 0: RCX = INKTAG_DESC_BASE, RDX = 1); any other
  * token must name a descriptor in pages already added.
  * A range under an INKTAG_KIND_UNCLOAKED descriptor is not added: it needs nothing.
  */

@@ -18,8 +18,10 @@
 #define ARCH_INKTAG_ATTACH	0x494b0001
 
 /*
- * arg2 points to a struct inktag_mm (in uncloaked memory): one change of mappings,
- * atomic under the mmap lock. Returns 0 with the answers filled in, or an errno.
+ * arg2 points to a struct inktag_mm (in uncloaked memory): one change of mappings. Requests of
+ * one address space are made one after the other. Returns 0 with the answers filled in, or an
+ * errno; then nothing changed, but that PROTECT and REMAP, which are two steps, may have been
+ * made under the token that was there.
  */
 #define ARCH_INKTAG_MM		0x494b0002
 
