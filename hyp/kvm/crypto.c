@@ -129,7 +129,7 @@ int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, 
 	if (err)
 		memset(out, 0, INKTAG_PAGE_SIZE);
 	trace_inktag_uncloak(id, err);
-	return err ? -EBADMSG : 0;
+	return err;
 }
 
 struct ink_hash {

@@ -148,7 +148,7 @@ int ink_guest_pin(struct ink_vm *vm, u64 gfn, u64 *pa)
 		return -EFAULT;
 	r = pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, &page);
 	if (r != 1)
-		return r == -ENOMEM ? r : -EFAULT;
+		return r < 0 ? r : -ENOMEM;
 	atomic_long_inc(&frames_in_use);
 	*pa = __sme_set(page_to_phys(page));
 	return 0;

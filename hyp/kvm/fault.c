@@ -122,8 +122,12 @@ EXPORT_SYMBOL_GPL(kvm_inktag_trusted_broken);
 void kvm_inktag_trusted_cpuid(struct kvm_vcpu *vcpu)
 {
 	u32 eax = kvm_rax_read(vcpu), ecx = kvm_rcx_read(vcpu), ebx, edx;
+	const u32 leaf = eax, subleaf = ecx;
 
 	kvm_cpuid(vcpu, &eax, &ebx, &ecx, &edx, false);
+	/* The size of what XCR0 has on: it is not the guest's XCR0 that counts. ECX is the largest size. */
+	if (leaf == XSTATE_CPUID && !subleaf)
+		ebx = ecx;
 	kvm_rax_write(vcpu, eax);
 	kvm_rbx_write(vcpu, ebx);
 	kvm_rcx_write(vcpu, ecx);

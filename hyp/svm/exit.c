@@ -66,6 +66,7 @@ int svm_inktag_handle_exit(struct kvm_vcpu *vcpu, fastpath_t fastpath)
 	case SVM_EXIT_SHUTDOWN:
 		vcpu_unimpl(vcpu, "inktag: unexpected exit 0x%x of the trusted context\n", code);
 		kvm_inktag_trusted_broken(vcpu);
+		svm_inktag_reset(to_svm(vcpu));
 		break;
 	case SVM_EXIT_ICEBP:
 		kvm_inktag_trusted_exception(vcpu, DB_VECTOR);

@@ -26,6 +26,7 @@ struct svm_inktag {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 cr2;
 	u32 pkru;
+	u64 xcr0;
 };
 
 extern const struct kvm_inktag_ops svm_inktag_ops;
@@ -38,6 +39,9 @@ static inline void svm_inktag_moved(struct vcpu_svm *svm)
 }
 
 void svm_inktag_free(struct vcpu_svm *svm);
+
+/* Not in the trusted context: make its VMCB anew. */
+void svm_inktag_reset(struct vcpu_svm *svm);
 
 /* An exit of the trusted context; as svm_handle_exit(). */
 int svm_inktag_handle_exit(struct kvm_vcpu *vcpu, fastpath_t fastpath);

@@ -71,9 +71,6 @@ static void init_vmcb(struct vcpu_svm *svm)
 
 	save->efer = EFER_LME | EFER_LMA | EFER_NX | EFER_SVME;
 	save->cr0 = X86_CR0_PG | X86_CR0_WP | X86_CR0_NE | X86_CR0_ET | X86_CR0_MP | X86_CR0_PE;
-	save->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
-	if (boot_cpu_has(X86_FEATURE_XSAVE))
-		save->cr4 |= X86_CR4_OSXSAVE;
 	save->dr6 = DR6_ACTIVE_LOW;
 	save->dr7 = DR7_FIXED_1;
 	save->g_pat = MSR_IA32_CR_PAT_DEFAULT;
@@ -108,6 +105,14 @@ free_msrpm:
 free:
 	kfree(ink);
 	return -ENOMEM;
+}
+
+/* After a shutdown the VMCB's content is undefined. */
+void svm_inktag_reset(struct vcpu_svm *svm)
+{
+	clear_page(svm->inktag->vmcb.ptr);
+	init_vmcb(svm);
+	svm->inktag->vmcb.asid_generation = 0;
 }
 
 void svm_inktag_free(struct vcpu_svm *svm)
@@ -186,7 +191,8 @@ static void switch_vmcb(struct vcpu_svm *svm, struct kvm_vmcb_info *to)
 static void svm_inktag_enter(struct kvm_vcpu *vcpu, u64 root, const struct ink_regs *regs)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
-	struct vmcb *vmcb = svm->inktag->vmcb.ptr;
+	struct svm_inktag *ink = svm->inktag;
+	struct vmcb *vmcb = ink->vmcb.ptr;
 
 	/* The step was over the VMMCALL: let KVM see whether the NMI can be injected now. */
 	if (svm->nmi_singlestep) {
@@ -202,12 +208,22 @@ static void svm_inktag_enter(struct kvm_vcpu *vcpu, u64 root, const struct ink_r
 	set_seg(&vmcb->save.ds, 0, DATA_USER);
 	set_seg(&vmcb->save.es, 0, DATA_USER);
 	vmcb->save.cr3 = root;
+	/*
+	 * XCR0 is a fixed one, so that the guest cannot change what an instruction does between two
+	 * of the program's. KVM loads it only while the guest has OSXSAVE on: otherwise the trusted
+	 * context has no XSAVE and no AVX. PKRU is the host thread's: never in it. MCE is the host's.
+	 */
+	ink->xcr0 = vcpu->arch.xcr0;
+	vcpu->arch.xcr0 = vcpu->arch.guest_supported_xcr0 & ~(u64)XFEATURE_MASK_PKRU;
+	vmcb->save.cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |
+			 (cr4_read_shadow() & X86_CR4_MCE) |
+			 kvm_read_cr4_bits(vcpu, X86_CR4_OSXSAVE);
 	vmcb->save.rflags = (regs->rflags & USER_FLAGS) | X86_EFLAGS_IF | X86_EFLAGS_FIXED;
 	vmcb->control.tsc_offset = svm->vmcb01.ptr->control.tsc_offset;
 	vmcb->control.int_state = 0;
 	vmcb->control.event_inj = 0;
 	vmcb_mark_all_dirty(vmcb);
-	switch_vmcb(svm, &svm->inktag->vmcb);
+	switch_vmcb(svm, &ink->vmcb);
 }
 
 static void svm_inktag_leave(struct kvm_vcpu *vcpu, struct ink_regs *regs)
@@ -217,6 +233,7 @@ static void svm_inktag_leave(struct kvm_vcpu *vcpu, struct ink_regs *regs)
 	regs->rflags = svm->vmcb->save.rflags;
 	regs->fsbase = svm->vmcb01.ptr->save.fs.base;
 	regs->gsbase = svm->vmcb01.ptr->save.gs.base;
+	vcpu->arch.xcr0 = svm->inktag->xcr0;
 	restore_guest(svm);
 	switch_vmcb(svm, &svm->vmcb01);
 }
