@@ -246,8 +246,8 @@ static const struct command ioctls[] = {
 	{ TIOCOUTQ, ARG_OUT, sizeof(int) },
 	{ FIONREAD, ARG_OUT, sizeof(int) },
 	{ FIONBIO, ARG_IN, sizeof(int) },
-	{ FIOCLEX, ARG_VALUE },
-	{ FIONCLEX, ARG_VALUE },
+	{ FIOCLEX, ARG_NONE },
+	{ FIONCLEX, ARG_NONE },
 	{ FICLONE, ARG_VALUE },
 	{ BLKGETSIZE64, ARG_OUT, sizeof(u64) },
 	{ BLKSSZGET, ARG_OUT, sizeof(int) },
@@ -258,12 +258,12 @@ static const struct command ioctls[] = {
 static const struct command fcntls[] = {
 	{ F_DUPFD, ARG_VALUE },
 	{ F_DUPFD_CLOEXEC, ARG_VALUE },
-	{ F_GETFD, ARG_VALUE },
+	{ F_GETFD, ARG_NONE },
 	{ F_SETFD, ARG_VALUE },
-	{ F_GETFL, ARG_VALUE },
+	{ F_GETFL, ARG_NONE },
 	{ F_SETFL, ARG_VALUE },
 	{ F_SETPIPE_SZ, ARG_VALUE },
-	{ F_GETPIPE_SZ, ARG_VALUE },
+	{ F_GETPIPE_SZ, ARG_NONE },
 	{ F_GETLK, ARG_INOUT, sizeof(struct flock) },
 	{ F_SETLK, ARG_IN, sizeof(struct flock) },
 	{ F_SETLKW, ARG_IN, sizeof(struct flock) },
@@ -340,6 +340,8 @@ static bool optional_in(u64 at, u64 size, u64 *in)
 		if (!user_range_ok(at, size))
 			return false;
 		buf = arena_alloc(size);
+		if (!buf)
+			return false;
 		memcpy(buf, (const void *)at, size);
 	}
 	*in = (u64)buf;

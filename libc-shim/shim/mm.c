@@ -98,7 +98,7 @@ static long mm_cut(long nr, u64 addr)
 		return r;
 	}
 	desc_split(&mm_list, t, addr, right);
-	mm_forget(desc(right), addr, req.len, false);
+	mm_forget(desc(right), addr, desc(right)->npages * INKTAG_PAGE_SIZE, false);
 	return 0;
 }
 
@@ -358,8 +358,8 @@ long sys_mmap(long nr, const u64 args[6])
 /* The kernel has moved or extended mapping t as *req says; the list follows. */
 static void mm_moved(u32 t, const struct inktag_mm *req, bool may_move)
 {
-	struct inktag_desc *d = desc(t);
-	u64 old = d->addr, old_npages = d->npages;
+	struct inktag_desc *d = desc(t), was = *d;
+	u64 old = d->addr;
 	u32 prev = req->addr == old ? d->prev : req->prev;
 
 	if (req->flags & MREMAP_FIXED) {
@@ -376,7 +376,7 @@ static void mm_moved(u32 t, const struct inktag_mm *req, bool may_move)
 	d->npages = req->len / INKTAG_PAGE_SIZE;
 	desc_link(&mm_list, t, prev);
 	if (req->addr != old)
-		hc_unmap(old, old_npages, 0, 0);
+		mm_forget(&was, old, was.npages * INKTAG_PAGE_SIZE, false);
 }
 
 /* In place of the kernel's mremap, when the pages that t would grow by are elsewhere already. */

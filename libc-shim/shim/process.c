@@ -94,8 +94,10 @@ long sys_rt_sigaction(long nr, const u64 args[6])
 	}
 	in = arena_alloc(sizeof(*in));
 	out = arena_alloc(sizeof(*out));
-	if (!in || !out)
+	if (!in || !out) {
+		arena_release(mark);
 		return -ENOMEM;
+	}
 	memset(in, 0, sizeof(*in));
 	if (act)
 		in->sa_handler = act->sa_handler;
