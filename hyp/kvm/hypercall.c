@@ -196,6 +196,11 @@ static s64 hc_measurement(struct kvm_vcpu *vcpu, const struct args *args)
 	return 0;
 }
 
+static s64 hc_descriptors(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return vm_of(vcpu)->limits.descriptors;
+}
+
 static s64 hc_violation(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	if (args->a[0] < INKTAG_CHECK_MMAP || args->a[0] >= INKTAG_CHECK_COUNT)
@@ -234,6 +239,7 @@ static const struct call calls[] = {
 	CALL(INKTAG_HC_CLOCK,		TRUSTED,	hc_clock),
 	CALL(INKTAG_HC_MEASUREMENT,	TRUSTED,	hc_measurement),
 	CALL(INKTAG_HC_VIOLATION,	TRUSTED,	hc_violation),
+	CALL(INKTAG_HC_DESCRIPTORS,	TRUSTED,	hc_descriptors),
 };
 
 static const struct call *find_call(u64 nr)

@@ -62,6 +62,11 @@ long hc_clock(u64 *realtime, u64 *boottime)
 	return r;
 }
 
+long hc_descriptors(void)
+{
+	return hypercall(INKTAG_HC_DESCRIPTORS, 0, 0, 0, 0);
+}
+
 _Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg)
 {
 	for (;;)

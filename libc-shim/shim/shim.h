@@ -62,6 +62,7 @@ long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index);
 _Noreturn void hc_exit(int code);
 long hc_set_fsbase(u64 base);
 long hc_random(u64 out[4]);
+long hc_descriptors(void);
 long hc_clock(u64 *realtime, u64 *boottime);
 _Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg);
 

@@ -53,11 +53,14 @@ static void check_descriptors(void)
 	struct inktag_desc *array = (void *)INKTAG_DESC_BASE;
 	u32 count = LAUNCH_TOKEN_SEGMENTS, prot;
 	u64 size = INKTAG_DESC_MAX * sizeof(*array);
+	long max = hc_descriptors();
 	int i;
 
 	for (i = 0; i < __ehdr_start.e_phnum; i++)
 		count += ph[i].p_type == PT_LOAD;
-	if (count > LAUNCH_DESC_MAX || !desc_adopt(&mm_list, array, INKTAG_DESC_MAX, count))
+	if (max < count || max > INKTAG_DESC_MAX)
+		bad_start("this VM allows too few mappings", INKTAG_DESC_BASE, max);
+	if (count > LAUNCH_DESC_MAX || !desc_adopt(&mm_list, array, max, count))
 		bad_start("the descriptor array is not a list of mappings", INKTAG_DESC_BASE, count);
 
 	expect(LAUNCH_TOKEN_ARRAY, INKTAG_DESC_BASE, INKTAG_DESC_BASE + size, INKTAG_PROT_READ | INKTAG_PROT_WRITE,

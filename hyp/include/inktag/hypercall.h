@@ -123,6 +123,12 @@ struct inktag_start {
 #define INKTAG_HC_VIOLATION	INKTAG_HC(23)
 
 /*
+ * From T: how many descriptors this HAP may have: tokens are below this number. At most
+ * INKTAG_DESC_MAX.
+ */
+#define INKTAG_HC_DESCRIPTORS	INKTAG_HC(24)
+
+/*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added
  * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp }.
  */

@@ -10,7 +10,7 @@
  *     no two of them name one page of an object;
  *   - the measurement is the one that the loader announces (printed with -m).
  *
- *	hosthv [-m] [-l LIE]... PROGRAM [ARGUMENT]...
+ *	hosthv [-m] [-d DESCRIPTORS] [-l LIE]... PROGRAM [ARGUMENT]...
  *
  * A LIE is told by the "kernel" to the program:
  *	result=NR:VALUE		system call NR returns VALUE, after it was made
@@ -79,7 +79,7 @@ static struct {
 
 static struct {
 	bool measure;
-	unsigned long after;
+	unsigned long after, descriptors;
 	long result_nr, scribble_nr;
 	uint64_t result, mm_addr, scribble_offset;
 	uint32_t mm_prev;
@@ -568,6 +568,9 @@ static void trusted_hypercall(struct user_regs_struct *r)
 		r->rcx = ts.tv_sec * 1000000000UL + ts.tv_nsec;
 		r->rax = 0;
 		break;
+	case INKTAG_HC_DESCRIPTORS:
+		r->rax = opt.descriptors;
+		break;
 	case INKTAG_HC_VIOLATION:
 		fprintf(stderr, "hosthv: violation: check %s, address 0x%lx, argument %ld\n",
 			r->rbx < INKTAG_CHECK_COUNT ? checks[r->rbx] : "?", (long)r->rcx, (long)r->rdx);
@@ -688,11 +691,14 @@ int main(int argc, char **argv)
 {
 	int c;
 
+	opt.descriptors = INKTAG_DESC_MAX;
 	hap.sha = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(hap.sha, EVP_sha256(), NULL);
-	while ((c = getopt(argc, argv, "+ml:")) != -1) {
+	while ((c = getopt(argc, argv, "+ml:d:")) != -1) {
 		if (c == 'm')
 			opt.measure = true;
+		else if (c == 'd')
+			opt.descriptors = strtoul(optarg, NULL, 0);
 		else if (c == 'l')
 			parse_lie(optarg);
 		else
