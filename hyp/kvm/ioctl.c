@@ -141,7 +141,7 @@ int kvm_inktag_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 		if (IS_ERR(inktag))
 			r = PTR_ERR(inktag);
 		else
-			smp_store_release(&kvm->arch.inktag, inktag);
+			smp_store_release(&kvm->arch.inktag, inktag);	/* it is complete */
 	}
 	mutex_unlock(&kvm->lock);
 	return r;
