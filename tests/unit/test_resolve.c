@@ -723,6 +723,26 @@ START_TEST(no_frames)
 }
 END_TEST
 
+/* A pinned slot page counts, even where no table is needed for it. */
+START_TEST(no_pins)
+{
+	u64 frames;
+
+	ck_assert_int_eq(hap_access_at(g, 0, STUB, INK_WRITE, GFN, T_ARENA).verdict, INK_MAPPED);
+	frames = g->vm.frames;
+	k_hint(hap, USTACK, FREE, 7, T_ARENA);
+	g->vm.limits.frames = frames;
+	ck_assert_int_eq(hap_access(g, 0, USTACK, INK_WRITE).verdict, INK_NOMEM);
+	ck_assert_uint_eq(env.pins, 1);
+	guest_check(g);
+	g->vm.limits.frames++;
+	ck_assert_int_eq(hap_access(g, 0, USTACK, INK_WRITE).verdict, INK_MAPPED);
+	ck_assert_uint_eq(g->vm.frames, frames + 1);
+	guest_check(g);
+	g->vm.limits = roomy;
+}
+END_TEST
+
 /* --- unmap --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -826,6 +846,7 @@ Suite *suite_resolve(void)
 	tcase_add_loop_test(tc, mind_changed_in_the_arena, 0, 2);
 	tcase_add_loop_test(tc, no_memory, 0, ARRAY_SIZE(needs));
 	tcase_add_loop_test(tc, no_frames, 0, ARRAY_SIZE(needs));
+	tcase_add_test(tc, no_pins);
 	tcase_add_loop_test(tc, unmap, 0, ARRAY_SIZE(unmaps));
 	tcase_add_test(tc, unmap_array);
 	suite_add_tcase(s, tc);

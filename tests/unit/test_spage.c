@@ -722,7 +722,18 @@ START_TEST(checker)
 	g->vm.records--;
 	ink_free(empty);
 
+	/* held, but mapped nowhere */
+	ink_pt_clear(hap, PAGE_VA);
+	ink_hap_flush(hap);
+	WRONG(s->hap, NULL);
+	WRONG(s->gfn, FREE);
+	WRONG(s->gfn, TAKEN);
+	WRONG(s->va, PAGE_VA);
+	WRONG(s->state, INK_CLOAKED);
+	WRONG(s->frame, NULL);
+
 	ink_gfn_touch(&g->vm, GFN);
+	WRONG(s->hap, NULL);
 	WRONG(s->frame, other->frame);
 	WRONG(s->va, PAGE_VA);
 	WRONG(s->state, INK_DIRTY);
