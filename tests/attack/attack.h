@@ -99,8 +99,8 @@ struct attack_user_regs {
 enum attack_where {
 	ATTACK_AT_SYSCALL,	/* before system call nr. Fields: number, arguments 1 to 6 */
 	ATTACK_AT_RESULT,	/* after system call nr. Fields: result */
-	ATTACK_AT_INTERRUPT,	/* timer interrupt that came in user mode. No fields */
-	ATTACK_AT_FAULT,	/* page fault that came in user mode. No fields */
+	ATTACK_AT_INTERRUPT,	/* timer interrupt out of the trusted context. No fields */
+	ATTACK_AT_FAULT,	/* page fault out of the trusted context. No fields */
 	ATTACK_AT_MM,		/* after ARCH_INKTAG_MM with op nr. Fields: result, addr, prev */
 	ATTACK_WHERE_COUNT
 };

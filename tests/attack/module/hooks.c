@@ -147,12 +147,27 @@ static int mm_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
+/*
+ * Whether the thread was put out of the trusted context as it came in here. On its way to a system
+ * call, or back from one, it is in the stub too, with the call's arguments: it is at SYSCALL then,
+ * or has RCX, which SYSCALL sets, at the instruction behind it.
+ */
+static bool was_trusted(const struct pt_regs *user)
+{
+	static const u8 vmmcall[] = { 0x0f, 0x01, 0xd9 };
+	u8 at[sizeof(vmmcall)];
+
+	return user_mode(user) && user->cx != user->ip &&
+	       !copy_from_user_nofault(at, (void __user *)user->ip, sizeof(at)) &&
+	       !memcmp(at, vmmcall, sizeof(at));
+}
+
 static int interrupt(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct pt_regs *user = (void *)regs->di;
 	struct attack_hook hook;
 
-	if (user_mode(user))
+	if (watched(ATTACK_AT_INTERRUPT) && was_trusted(user))
 		come_by(ATTACK_AT_INTERRUPT, 0, user, 0, &hook);
 	return 0;
 }
@@ -163,7 +178,7 @@ static int fault(struct kprobe *kp, struct pt_regs *regs)
 	struct pt_regs *user = (void *)regs->cx;
 	struct attack_hook hook;
 
-	if (user && user_mode(user))
+	if (watched(ATTACK_AT_FAULT) && user && was_trusted(user))
 		come_by(ATTACK_AT_FAULT, 0, user, 0, &hook);
 	return 0;
 }
