@@ -121,6 +121,7 @@ struct ink_hap {
 	u64 stub;
 	u64 *root;		/* trusted page table: 4 levels; kernel half empty */
 	u64 tlb_gen;		/* raised when an entry is removed or restricted. Read without lock */
+	bool accused;		/* its shim reported a violation, and is about to end it */
 	bool unflushed;		/* entries were removed since the last ink_hap_flush() */
 	u64 unpin[INK_MAX_UNPIN];	/* slot pages that these mapped: unpinned after the flush */
 	u32 nr_unpin;
@@ -137,6 +138,7 @@ struct ink_ring {
 	u64 gpa;		/* of the header page; 0: none */
 	u32 log2;		/* entries */
 	u32 head;		/* free-running; authoritative */
+	u32 shown;		/* head as last written to the ring */
 	u32 tail;		/* as last read in a drain */
 	u32 seen;		/* tail at the first look of a drain */
 	struct inktag_ring_entry next;	/* the entry at head, copied once, if head != tail */

@@ -145,9 +145,12 @@ static void ring_fetch(struct ink_vm *vm, struct ink_ring *r)
 		r->head = r->tail;
 }
 
+/* Only shown to the producer; a ring that cannot be written is its loss. */
 static void ring_close(struct ink_vm *vm, struct ink_ring *r)
 {
-	/* Only shown to the producer; a ring that cannot be written is its loss. */
+	if (r->shown == r->head)
+		return;
+	r->shown = r->head;
 	if (ink_guest_write(vm, r->gpa + offsetof(struct inktag_ring_hdr, head), &r->head,
 			    sizeof(r->head)))
 		vm->stats.bad_entries++;
@@ -167,7 +170,6 @@ static bool ring_look(struct ink_vm *vm, struct ink_ring *r)
 	if (tail - r->head > 1U << r->log2) {
 		r->head = tail;
 		vm->stats.bad_entries++;
-		ring_close(vm, r);
 	}
 	return r->head != r->tail;
 }
@@ -211,7 +213,7 @@ void ink_ring_drain(struct ink_vm *vm)
 		r->seen = r->tail;
 	}
 	if (!any)
-		return;
+		goto close;
 	for (i = 0; i < vm->rings_end; i++)
 		if (ring_look(vm, &vm->rings[i]))
 			ring_fetch(vm, &vm->rings[i]);
@@ -231,9 +233,10 @@ void ink_ring_drain(struct ink_vm *vm)
 		ring_fetch(vm, first);
 		ink_relax();
 	}
+	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U32_MAX)); id++)
+		ink_hap_flush(hap);
+close:
 	for (i = 0; i < vm->rings_end; i++)
 		if (vm->rings[i].gpa)
 			ring_close(vm, &vm->rings[i]);
-	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U32_MAX)); id++)
-		ink_hap_flush(hap);
 }

@@ -271,6 +271,7 @@ int ink_guest_read(struct ink_vm *vm, u64 gpa, void *buf, size_t len)
 int ink_guest_write(struct ink_vm *vm, u64 gpa, const void *buf, size_t len)
 {
 	ink_assert_locked(vm);
+	of(vm)->writes++;
 	return guest_copy(of(vm), gpa, NULL, buf, len);
 }
 

@@ -313,6 +313,22 @@ START_TEST(forged_head)
 }
 END_TEST
 
+/* A head that did not move is not written again: each write marks a page of the guest dirty. */
+START_TEST(head_written_once)
+{
+	u64 writes = g->writes;
+
+	ink_ring_drain(&g->vm);
+	ck_assert_uint_eq(g->writes, writes);
+	k_report(g, 1, 1, hap->id, MAP, DATA_VA, 3, GFN, T_DATA);
+	k_report(g, 1, 2, hap->id, MAP, DATA_VA + PAGE, 3, GFN + 1, T_DATA);
+	ink_ring_drain(&g->vm);
+	ink_ring_drain(&g->vm);
+	ck_assert_uint_eq(g->writes, writes + 1);
+	ck_assert_uint_eq(ring_hdr(g, 1)->head, 2);
+}
+END_TEST
+
 /* A tail that claims more than fits: the ring is emptied, and works on from there. */
 START_TEST(forged_tail)
 {
@@ -613,6 +629,7 @@ Suite *suite_ring(void)
 	tcase_add_loop_test(tc, order, 0, ARRAY_SIZE(orders));
 	tcase_add_loop_test(tc, wrap_around, 0, 3);
 	tcase_add_loop_test(tc, forged_head, 0, 6);
+	tcase_add_test(tc, head_written_once);
 	tcase_add_loop_test(tc, forged_tail, 0, 5);
 	tcase_add_test(tc, report_between_looks);
 	tcase_add_test(tc, report_between_second_looks);

@@ -85,7 +85,7 @@ struct guest {
 	struct cpu cpu[NR_CPUS];
 	bool seal_fails;	/* and leaves plaintext where ciphertext should be */
 	u64 guest_calls, guest_fail_at, guest_fail_times;
-	u64 zaps, flushes, signals, seals, unseals;
+	u64 writes, zaps, flushes, signals, seals, unseals;
 	/*
 	 * Another vCPU of the guest, at work while the core is: called when the core is about
 	 * to take something from the guest (before) or has taken it (after).
