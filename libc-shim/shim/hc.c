@@ -67,8 +67,7 @@ long hc_descriptors(void)
 	return hypercall(INKTAG_HC_DESCRIPTORS, 0, 0, 0, 0);
 }
 
-_Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg)
+long hc_violation(enum inktag_check check, u64 addr, u64 arg)
 {
-	for (;;)
-		hypercall(INKTAG_HC_VIOLATION, check, addr, arg, 0);
+	return hypercall(INKTAG_HC_VIOLATION, check, addr, arg, 0);
 }

@@ -25,9 +25,9 @@ static inline struct inktag_desc *desc(u32 token)
 
 static _Noreturn void mm_lie(const char *call, u64 addr, u32 token)
 {
-	shim_say("the kernel's answer to %s, address 0x%lx after mapping %ld, contradicts the list of mappings; "
-		 "ending this program", call, addr, (long)token);
-	hc_violation(INKTAG_CHECK_MMAP, addr, token);
+	shim_violation(INKTAG_CHECK_MMAP, addr, token,
+		       "the kernel's answer to %s, address 0x%lx after mapping %ld, contradicts the list of mappings; "
+		       "ending this program", call, addr, (long)token);
 }
 
 /* One change of mappings. Of what the kernel left, only its answers are copied, once: addr, prev. */
@@ -58,10 +58,10 @@ static void mm_forget(const struct inktag_desc *d, u64 addr, u64 len, bool drop)
 	for (; npages; npages -= n) {
 		n = npages < INKTAG_UNMAP_MAX ? npages : INKTAG_UNMAP_MAX;
 		r = hc_unmap(addr, n, drop ? d->oid[0] : 0, index);
-		if (r < 0) {
-			shim_say("the hypervisor refuses to unmap 0x%lx (error %ld); ending this program", addr, -r);
-			hc_violation(INKTAG_CHECK_STATE, addr, r);
-		}
+		if (r < 0)
+			shim_violation(INKTAG_CHECK_STATE, addr, r,
+				       "the hypervisor refuses to unmap 0x%lx (error %ld); ending this program",
+				       addr, -r);
 		addr += n * INKTAG_PAGE_SIZE;
 		index += n;
 	}

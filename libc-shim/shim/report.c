@@ -32,18 +32,16 @@ static void put_number(struct line *l, u64 v, unsigned int base)
 }
 
 /* Knows %s, %ld, %lx. */
-void shim_say(const char *fmt, ...)
+static void say(const char *fmt, va_list ap)
 {
 	struct line l = { .len = 0 };
 	u64 mark = arena_mark();
 	char *buf = arena_alloc(sizeof(l.text));
-	va_list ap;
 	u64 v;
 
 	if (!buf)
 		return;
 	put(&l, "inktag: ");
-	va_start(ap, fmt);
 	for (; *fmt && l.len < sizeof(l.text); fmt++) {
 		if (*fmt != '%') {
 			l.text[l.len++] = *fmt;
@@ -58,13 +56,34 @@ void shim_say(const char *fmt, ...)
 			put_number(&l, v, *fmt == 'x' ? 16 : 10);
 		}
 	}
-	va_end(ap);
 	if (l.len == sizeof(l.text))
 		l.len--;
 	l.text[l.len++] = '\n';
 	memcpy(buf, l.text, l.len);
 	hc_syscall(__NR_write, 2, (u64)buf, l.len, 0, 0, 0);
 	arena_release(mark);
+}
+
+void shim_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+/* The report comes first, and is the hypervisor's: the kernel could keep the line to itself. */
+_Noreturn void shim_violation(enum inktag_check check, u64 addr, u64 arg, const char *fmt, ...)
+{
+	va_list ap;
+
+	hc_violation(check, addr, arg);
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+	for (;;)
+		hc_violation(check, addr, arg);
 }
 
 static const char *call_name(long nr)
@@ -88,7 +107,7 @@ long shim_missing(long nr, const char *what)
 
 _Noreturn void shim_lie(long nr, u64 r, const char *why)
 {
-	shim_say("the kernel's answer %ld to system call %s is impossible: %s; ending this program",
-		 (long)r, call_name(nr), why);
-	hc_violation(INKTAG_CHECK_SYSCALL, nr, r);
+	shim_violation(INKTAG_CHECK_SYSCALL, nr, r,
+		       "the kernel's answer %ld to system call %s is impossible: %s; ending this program",
+		       (long)r, call_name(nr), why);
 }

@@ -64,7 +64,7 @@ long hc_set_fsbase(u64 base);
 long hc_random(u64 out[4]);
 long hc_descriptors(void);
 long hc_clock(u64 *realtime, u64 *boottime);
-_Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg);
+long hc_violation(enum inktag_check check, u64 addr, u64 arg);
 
 /* string.c. The libc's own would use vector registers, which a system call must preserve. */
 void *memcpy(void *to, const void *from, size_t n);
@@ -76,6 +76,9 @@ size_t shim_strnlen(const char *s, size_t max);
 void shim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The call is not offered: one line for each number, then -ENOSYS. */
 long shim_missing(long nr, const char *what);
+/* Ends this program, because its kernel lies. */
+_Noreturn void shim_violation(enum inktag_check check, u64 addr, u64 arg, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The kernel answered system call nr with the impossible result r. */
 _Noreturn void shim_lie(long nr, u64 r, const char *why);
 

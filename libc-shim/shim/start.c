@@ -32,8 +32,8 @@ extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
 
 static _Noreturn void bad_start(const char *why, u64 addr, u64 arg)
 {
-	shim_say("this program was not started as it must be: %s (address 0x%lx, %ld)", why, addr, arg);
-	hc_violation(INKTAG_CHECK_STATE, addr, arg);
+	shim_violation(INKTAG_CHECK_STATE, addr, arg,
+		       "this program was not started as it must be: %s (address 0x%lx, %ld)", why, addr, (long)arg);
 }
 
 static void expect(u32 token, u64 addr, u64 end, u32 prot, u16 kind)

@@ -118,7 +118,8 @@ struct inktag_start {
 
 /*
  * From T: the shim found the kernel lying. RBX: enum inktag_check (MMAP and later), RCX:
- * address, RDX: argument. Reports it and ends the HAP. Does not return.
+ * address, RDX: argument. The first call of a HAP reports it and returns 0: the shim may now say
+ * so by a system call, from which the kernel need not return. The next one ends the HAP.
  */
 #define INKTAG_HC_VIOLATION	INKTAG_HC(23)
 

@@ -212,7 +212,7 @@ long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index)
 	return 0;
 }
 
-_Noreturn void hc_violation(enum inktag_check check, u64 addr, u64 arg)
+long hc_violation(enum inktag_check check, u64 addr, u64 arg)
 {
 	fake.check = check;
 	fake.addr = addr;

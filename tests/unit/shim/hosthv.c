@@ -19,6 +19,7 @@
  *	mm-prev=VALUE		with that neighbour
  *	scribble=NR:OFFSET:HEX	after system call NR, bytes at this offset of its first output buffer's...
  *				start: of the arena buffer that argument 1 names (0x100: argument 0)
+ *	withhold=stderr		a write to stderr never returns
  *
  * Exit status: the program's; 137 if it was ended for a violation, which is named on stderr;
  * 99 if a promise was broken or this program failed.
@@ -61,6 +62,7 @@ static struct {
 	pid_t pid;
 	int mem;
 	bool attached, running, trusted, entered;
+	bool accused;			/* it reported a violation */
 	bool lied;			/* program and kernel differ from then on */
 	bool in_call;			/* between the two stops of a system call */
 	struct user_regs_struct saved;	/* of the thread, while it is out of the trusted context */
@@ -83,7 +85,7 @@ static struct {
 	long result_nr, scribble_nr;
 	uint64_t result, mm_addr, scribble_offset;
 	uint32_t mm_prev;
-	bool has_result, has_addr, has_prev, has_scribble;
+	bool has_result, has_addr, has_prev, has_scribble, withhold;
 	unsigned char scribble[64];
 	size_t scribble_len;
 } opt;
@@ -489,6 +491,10 @@ static void hap_syscall(struct user_regs_struct *r)
 	hap.first[0] = args[0];
 	hap.first[1] = args[1];
 	hap.calls++;
+	if (opt.withhold && hap.nr == SYS_write && args[0] == STDERR_FILENO) {
+		kill(hap.pid, SIGKILL);
+		return;
+	}
 	if (!is_halfway(args))
 		check_descriptors();
 	if (hap.nr != SYS_arch_prctl && hap.nr != SYS_madvise) {
@@ -572,10 +578,15 @@ static void trusted_hypercall(struct user_regs_struct *r)
 		r->rax = opt.descriptors;
 		break;
 	case INKTAG_HC_VIOLATION:
+		if (hap.accused) {
+			kill(hap.pid, SIGKILL);
+			return;
+		}
 		fprintf(stderr, "hosthv: violation: check %s, address 0x%lx, argument %ld\n",
 			r->rbx < INKTAG_CHECK_COUNT ? checks[r->rbx] : "?", (long)r->rcx, (long)r->rdx);
-		kill(hap.pid, SIGKILL);
-		return;
+		hap.accused = true;
+		r->rax = 0;
+		break;
 	default:
 		fail("hypercall 0x%lx in the trusted context", (long)r->rax);
 	}
@@ -675,6 +686,8 @@ static void parse_lie(char *lie)
 	} else if (!strcmp(lie, "mm-prev")) {
 		opt.has_prev = true;
 		opt.mm_prev = strtoul(value, NULL, 0);
+	} else if (!strcmp(lie, "withhold")) {
+		opt.withhold = true;
 	} else if (!strcmp(lie, "scribble")) {
 		opt.has_scribble = true;
 		opt.scribble_nr = strtol(value, &end, 0);
