@@ -5,7 +5,6 @@
  */
 #include "inktag.h"
 
-#define USER_PAGES	(INKTAG_USER_END >> INKTAG_PAGE_SHIFT)
 #define DESC_WORDS	(sizeof(struct inktag_desc) / sizeof(u64))
 
 static const struct inktag_desc array_desc = {
@@ -14,27 +13,6 @@ static const struct inktag_desc array_desc = {
 	.prot = INKTAG_PROT_READ | INKTAG_PROT_WRITE,
 	.kind = INKTAG_KIND_PRIVATE,
 };
-
-bool ink_desc_is_valid(const struct inktag_desc *d)
-{
-	if (d->flags || d->reserved || d->prot & ~INKTAG_PROT_MASK)
-		return false;
-	/* V3: address 0 stands for "not mapped". */
-	if (!d->addr || d->addr % INKTAG_PAGE_SIZE || d->addr >= INKTAG_USER_END)
-		return false;
-	if (!d->npages || d->npages > USER_PAGES - (d->addr >> INKTAG_PAGE_SHIFT))
-		return false;
-	if (d->index >= INKTAG_INDEX_END || d->npages > INKTAG_INDEX_END - d->index)
-		return false;
-	switch (d->kind) {
-	case INKTAG_KIND_PRIVATE:
-		return d->oid[0] && d->oid[0] < INKTAG_SERIAL_END && !d->oid[1];
-	case INKTAG_KIND_UNCLOAKED:
-		return !(d->prot & INKTAG_PROT_EXEC);
-	default:
-		return false;
-	}
-}
 
 int ink_desc_get(struct ink_hap *hap, u32 token, struct inktag_desc *d, u64 *array_va)
 {
@@ -61,5 +39,5 @@ int ink_desc_get(struct ink_hap *hap, u32 token, struct inktag_desc *d, u64 *arr
 	from = s->frame + offset % INKTAG_PAGE_SIZE;
 	for (i = 0; i < DESC_WORDS; i++)
 		((u64 *)d)[i] = READ_ONCE(from[i]);
-	return ink_desc_is_valid(d) ? 0 : -ENOENT;
+	return inktag_desc_is_valid(d) ? 0 : -ENOENT;
 }

@@ -200,6 +200,31 @@ int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start
 	return 0;
 }
 
+s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index)
+{
+	u64 vpn, last;
+	s64 dropped = 0;
+
+	ink_assert_locked(hap->vm);
+	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_UNMAP_MAX ||
+	    npages > (INKTAG_USER_END - va) >> INKTAG_PAGE_SHIFT)
+		return -EINVAL;
+	if (serial && (index >= INKTAG_INDEX_END || npages > INKTAG_INDEX_END - index))
+		return -EINVAL;
+
+	/* Hints stay: the kernel has not taken its own mappings away. */
+	vpn = va >> INKTAG_PAGE_SHIFT;
+	last = vpn + npages - 1;
+	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++) {
+		ink_pt_clear(hap, vpn << INKTAG_PAGE_SHIFT);
+		ink_relax();
+	}
+	ink_hap_flush(hap);
+	if (serial)
+		dropped = ink_object_drop(hap, serial, index, npages);
+	return dropped;
+}
+
 void ink_hap_end(struct ink_hap *hap)
 {
 	struct ink_vm *vm = hap->vm;
@@ -208,7 +233,7 @@ void ink_hap_end(struct ink_hap *hap)
 	ink_assert_locked(vm);
 	if (hap->state == INK_ENDED)
 		return;
-	hap->state = INK_ENDED;
+	WRITE_ONCE(hap->state, INK_ENDED);
 	ink_map_del(&vm->haps, hap->id);
 	vm->nr_haps--;
 

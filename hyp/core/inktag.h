@@ -26,12 +26,12 @@
  *   dirty_seal_cloaked()    the kernel touched it  clean_shut_cloaked()   the kernel touched it
  *   any_drop_absent()       the HAP gave it up, or ended
  *
- * States of a HAP:     BUILDING -> RUNNING -> ENDED (from BUILDING, too)
+ * States of a HAP:     BUILDING -> RUNS -> ENDED (from BUILDING, too)
  * States of a thread:  NEW -> RUNNING <-> SYSCALL | FAULT | INTERRUPT;  gone when its HAP ends
  *
- * One lock per VM, vm->lock of the glue, is held in every function below unless it says
- * "no lock". It protects everything in struct ink_vm and what hangs on it. Lock order:
- * vm->lock, then KVM's mmu_lock. A page fault of QEMU's may be taken under it.
+ * One lock per VM (kvm_inktag.lock in hyp/kvm/glue.h) is held in every function below unless it
+ * says "no lock". It protects everything in struct ink_vm and what hangs on it. Lock order: this
+ * lock, then KVM's mmu_lock. A page fault of QEMU's may be taken under it.
  *
  * Invariants of the structure (ink_vm_is_valid() checks them in tests and debug builds):
  *
@@ -100,6 +100,7 @@ struct ink_thread {
 	struct ink_hap *hap;
 	u64 handle;		/* public: hap id << 32 | number of the thread */
 	enum ink_thread_state state;
+	enum ink_thread_state was;	/* RUNNING: the state before */
 	struct ink_regs regs;	/* valid unless RUNNING */
 	void *xstate;		/* valid unless RUNNING; ink_xstate_alloc() */
 	u64 fault_va;		/* FAULT: page asked for */
@@ -115,7 +116,7 @@ struct ink_hap {
 	struct ink_vm *vm;
 	u32 id;			/* never reused in this VM */
 	u32 pid;		/* the guest kernel's claim; for reports only */
-	enum ink_hap_state state;
+	enum ink_hap_state state;	/* ENDED is read without lock */
 	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
 	u64 cr3;		/* the address space it was made in, without PCID bits */
 	u64 stub;
@@ -149,11 +150,11 @@ struct ink_stats {
 	u64 uncloaks;		/* CLOAKED spages that were opened */
 	u64 zero_maps;		/* ABSENT pages mapped to the page of zeros */
 	u64 hints;		/* ring entries applied */
-	u64 bad_entries;	/* ring entries ignored: out of range, no such HAP, no memory */
+	u64 bad_reports;	/* ring entries ignored: out of range, no such HAP, no memory */
 	u64 violations;
 };
 
-#define INK_MAX_VCPUS	64	/* rings; a VM with more vCPUs cannot have the extension */
+#define INK_MAX_VCPUS	64	/* rings; a VM with the extension cannot have more vCPUs */
 
 /* Records (hints and spages) that a VM may have: metadata of swapped-out pages included. */
 #define INK_RECORDS(limits)	((limits)->frames * 4)
@@ -194,6 +195,12 @@ bool ink_vm_is_valid(struct ink_vm *vm);
 
 /* An attack on hap was found: counts and logs it. The caller then ends hap. gfn: ~0 if none. */
 void ink_violation(struct ink_hap *hap, enum inktag_check check, u64 va, u64 gfn, u64 arg);
+
+/*
+ * INKTAG_HC_VIOLATION: hap's own shim found one. -EINVAL: not a check of the shim's; -EALREADY: it
+ * said so before, and the caller ends hap now.
+ */
+int ink_accuse(struct ink_hap *hap, u64 check, u64 va, u64 arg);
 
 /* The oldest violation logged, removed from the log. -ENODATA: none. */
 int ink_violation_next(struct ink_vm *vm, struct kvm_inktag_violation *out);
@@ -287,9 +294,6 @@ void ink_hap_flush(struct ink_hap *hap);
 
 /* --- desc.c: descriptors ---------------------------------------------------------------------- */
 
-/* Each field in its range (descriptor.h). Independent of any other state. */
-bool ink_desc_is_valid(const struct inktag_desc *d);
-
 /*
  * A copy of the descriptor that token names. -ENOENT: none such (free, invalid, out of range);
  * -EAGAIN: its page of the array is not in plaintext now: resolve *array_va for reading first.
@@ -310,8 +314,8 @@ struct ink_hint {
 	u32 token;	/* 0 .. INKTAG_DESC_MAX - 1, or INKTAG_TOKEN_NONE */
 };
 
-bool ink_hint_get(struct ink_hap *hap, u64 va, struct ink_hint *hint);
-int ink_hint_set(struct ink_hap *hap, u64 va, const struct ink_hint *hint);
+bool ink_hint_get(struct ink_hap *hap, u64 va, struct ink_hint *hint);	/* false: there is none */
+int ink_hint_set(struct ink_hap *hap, u64 va, const struct ink_hint *hint);	/* -ENOSPC, -ENOMEM */
 void ink_hint_clear(struct ink_hap *hap, u64 va, u64 npages);
 
 /* --- resolve.c: judging a HAP's access --------------------------------------------------------- */
@@ -329,12 +333,9 @@ enum ink_verdict {
  */
 enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_va, u32 *ask_access);
 
-/* INKTAG_HC_UNMAP. Returns pages dropped, or -EINVAL. */
-s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index);
-
 /* --- hap.c: the life of a HAP --------------------------------------------------------------- */
 
-/* INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). */
+/* INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). pid: for reports. */
 s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid);
 
 /* NULL: no such HAP, or it has ended. */
@@ -343,14 +344,22 @@ struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id);
 /*
  * INKTAG_HC_HAP_ADD. translate gives the gfn that the guest's page table has for va, writable
  * at CPL 3, now; -EAGAIN if none. It is called again after the frames are held: a frame that
- * the kernel moved meanwhile is not taken. I2.
+ * the kernel moved meanwhile is not taken. I2. -EBUSY: hap is not BUILDING; -EPERM: not its cr3;
+ * -EINVAL: not a range of token's; -ENOENT: no such descriptor; -EEXIST: added already; -EFAULT,
+ * -EBUSY, -ENOSPC, -ENOMEM, -EBADMSG as absent_load_dirty() and cloaked_open_clean().
  */
 int ink_hap_add(struct ink_hap *hap, u64 cr3, u64 va, u64 npages, u64 token,
 		int (*translate)(void *ctx, u64 va, u64 *gfn), void *ctx);
 
-/* INKTAG_HC_HAP_START: closes the measurement; *thread is NEW, with its registers set. */
+/*
+ * INKTAG_HC_HAP_START: closes the measurement; *thread is NEW, with its registers set. -EBUSY: hap is
+ * not BUILDING; -EPERM: not its cr3; -EINVAL: an address is not the user's; as ink_thread_create().
+ */
 int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start,
 		  struct ink_thread **thread);
+
+/* INKTAG_HC_UNMAP. Returns pages dropped, or -EINVAL. */
+s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index);
 
 /*
  * End hap: its pages are dropped, its frames and threads freed, its translations flushed. The
@@ -385,8 +394,9 @@ int ink_thread_start(struct ink_thread *t);
 void ink_thread_suspend(struct ink_thread *t, enum ink_thread_state state);
 
 /*
- * What the untrusted context sees of t, by t->state (call it before the HAP can end): zeros, the handle, the magic, the stub; for SYSCALL the
- * number (RBX at the hypercall) and six arguments. I1: nothing else of t->regs is in out.
+ * What the untrusted context sees of t, by t->state (call it before the HAP can end): zeros, the
+ * handle, the magic, the stub; for SYSCALL the number (RBX at the hypercall) and six arguments. I1:
+ * nothing else of t->regs is in out. (InkTag, "Control flow"; contract: hypercall.h, the stub.)
  */
 void ink_thread_public_regs(const struct ink_thread *t, struct ink_regs *out);
 

@@ -183,28 +183,3 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 
 	return a.desc.kind == INKTAG_KIND_UNCLOAKED ? resolve_uncloaked(&a) : resolve_private(&a);
 }
-
-s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index)
-{
-	u64 vpn, last;
-	s64 dropped = 0;
-
-	ink_assert_locked(hap->vm);
-	if (va % INKTAG_PAGE_SIZE || va >= INKTAG_USER_END || !npages || npages > INKTAG_UNMAP_MAX ||
-	    npages > (INKTAG_USER_END - va) >> INKTAG_PAGE_SHIFT)
-		return -EINVAL;
-	if (serial && (index >= INKTAG_INDEX_END || npages > INKTAG_INDEX_END - index))
-		return -EINVAL;
-
-	/* Hints stay: the kernel has not taken its own mappings away. */
-	vpn = va >> INKTAG_PAGE_SHIFT;
-	last = vpn + npages - 1;
-	for (; vpn <= last && ink_map_next(&hap->hints, &vpn, last); vpn++) {
-		ink_pt_clear(hap, vpn << INKTAG_PAGE_SHIFT);
-		ink_relax();
-	}
-	ink_hap_flush(hap);
-	if (serial)
-		dropped = ink_object_drop(hap, serial, index, npages);
-	return dropped;
-}

@@ -128,7 +128,7 @@ static void apply(struct ink_vm *vm, const struct inktag_ring_entry *e)
 	vm->stats.hints++;
 	return;
 bad:
-	vm->stats.bad_entries++;
+	vm->stats.bad_reports++;
 }
 
 static u64 entry_gpa(const struct ink_ring *r, u32 count)
@@ -153,7 +153,7 @@ static void ring_close(struct ink_vm *vm, struct ink_ring *r)
 	r->shown = r->head;
 	if (ink_guest_write(vm, r->gpa + offsetof(struct inktag_ring_hdr, head), &r->head,
 			    sizeof(r->head)))
-		vm->stats.bad_entries++;
+		vm->stats.bad_reports++;
 }
 
 /*
@@ -169,7 +169,7 @@ static bool ring_look(struct ink_vm *vm, struct ink_ring *r)
 	r->tail = tail;
 	if (tail - r->head > 1U << r->log2) {
 		r->head = tail;
-		vm->stats.bad_entries++;
+		vm->stats.bad_reports++;
 	}
 	return r->head != r->tail;
 }

@@ -39,6 +39,7 @@ free:
 
 static void run(struct ink_thread *t)
 {
+	t->was = t->state;
 	t->state = INK_RUNNING;		/* V6 */
 	t->hap->refs++;
 }

@@ -117,6 +117,18 @@ void ink_violation(struct ink_hap *hap, enum inktag_check check, u64 va, u64 gfn
 	ink_violation_signal(vm);
 }
 
+int ink_accuse(struct ink_hap *hap, u64 check, u64 va, u64 arg)
+{
+	ink_assert_locked(hap->vm);
+	if (check < INKTAG_CHECK_MMAP || check >= INKTAG_CHECK_COUNT)
+		return -EINVAL;
+	if (hap->accused)
+		return -EALREADY;
+	hap->accused = true;
+	ink_violation(hap, check, va, U64_MAX, arg);
+	return 0;
+}
+
 int ink_violation_next(struct ink_vm *vm, struct kvm_inktag_violation *out)
 {
 	ink_assert_locked(vm);

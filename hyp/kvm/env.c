@@ -22,6 +22,24 @@ module_param_cb(inktag_frames_in_use, &frames_in_use_ops, NULL, 0444);
 MODULE_PARM_DESC(inktag_frames_in_use,
 		 "InkTag: host pages that VMs have now: private frames, page tables, pinned slot pages");
 
+static atomic_long_t objects_in_use;
+
+static int get_objects_in_use(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%ld\n", atomic_long_read(&objects_in_use));
+}
+
+static const struct kernel_param_ops objects_in_use_ops = { .get = get_objects_in_use };
+module_param_cb(inktag_objects_in_use, &objects_in_use_ops, NULL, 0444);
+MODULE_PARM_DESC(inktag_objects_in_use,
+		 "InkTag: what else VMs have now: records of processes, threads, pages, vCPUs, registers");
+
+void kvm_inktag_count_object(int n)
+{
+	atomic_long_add(n, &objects_in_use);
+}
+EXPORT_SYMBOL_GPL(kvm_inktag_count_object);
+
 static bool inktag_debug;
 module_param(inktag_debug, bool, 0644);
 MODULE_PARM_DESC(inktag_debug, "InkTag: check the hypervisor's invariants as it runs (slow)");
@@ -30,11 +48,15 @@ MODULE_PARM_DESC(inktag_debug, "InkTag: check the hypervisor's invariants as it 
 
 void *ink_zalloc(size_t size)
 {
-	return kzalloc(size, GFP_KERNEL_ACCOUNT);
+	void *p = kzalloc(size, GFP_KERNEL_ACCOUNT);
+
+	kvm_inktag_count_object(!!p);
+	return p;
 }
 
 void ink_free(void *p)
 {
+	kvm_inktag_count_object(-!!p);
 	kfree(p);
 }
 

@@ -56,8 +56,10 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access)
 		ask(vcpu, ask_va, ask_access, present);
 		return;
 	case INK_KILL:
+		kvm_inktag_kill(vcpu, -INKTAG_ESTALE);
+		return;
 	case INK_NOMEM:
-		kvm_inktag_kill(vcpu);
+		kvm_inktag_kill(vcpu, -INKTAG_ENOMEM);
 		return;
 	}
 }
@@ -111,7 +113,7 @@ EXPORT_SYMBOL_GPL(kvm_inktag_trusted_exception);
 void kvm_inktag_trusted_broken(struct kvm_vcpu *vcpu)
 {
 	kvm_inktag_lock(vcpu->kvm);
-	kvm_inktag_kill(vcpu);
+	kvm_inktag_kill(vcpu, -INKTAG_ESTALE);
 	kvm_inktag_unlock(vcpu->kvm);
 }
 EXPORT_SYMBOL_GPL(kvm_inktag_trusted_broken);

@@ -33,7 +33,7 @@ struct ink_crypto;
 
 struct kvm_inktag {
 	struct kvm *kvm;
-	struct mutex lock;		/* vm->lock of the core: protects vm and eventfd */
+	struct mutex lock;		/* the core's one lock: protects vm and eventfd */
 	struct ink_vm vm;
 	struct ink_crypto *crypto;	/* its request is used with the lock held */
 	void *xstate_init;		/* the initial state. Constant */
@@ -116,8 +116,8 @@ void kvm_inktag_sync_tlb(struct kvm_vcpu *vcpu);
 /* The HAP in whose trusted context vcpu is has not ended meanwhile. false: the vCPU has left it. */
 bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu);
 
-/* End the HAP that runs on vcpu (it may have ended already): the stub refuses, with -ESTALE. */
-void kvm_inktag_kill(struct kvm_vcpu *vcpu);
+/* End the HAP that runs on vcpu (it may have ended already); its stub learns err (hypercall.h). */
+void kvm_inktag_kill(struct kvm_vcpu *vcpu, int err);
 
 /* End the HAP that runs on vcpu at its own wish. */
 void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status);
@@ -126,6 +126,9 @@ void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status);
 void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access);
 
 /* --- env.c, crypto.c, xstate.c ------------------------------------------------------------------ */
+
+/* n structures more are allocated: what is not given back with the VMs shows in a parameter of kvm.ko. */
+void kvm_inktag_count_object(int n);
 
 struct ink_crypto *ink_crypto_new(void);		/* with a fresh random key. ERR_PTR() */
 void ink_crypto_free(struct ink_crypto *crypto);	/* clears the key */

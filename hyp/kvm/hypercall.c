@@ -203,17 +203,12 @@ static s64 hc_descriptors(struct kvm_vcpu *vcpu, const struct args *args)
 
 static s64 hc_violation(struct kvm_vcpu *vcpu, const struct args *args)
 {
-	struct ink_hap *hap = current_hap(vcpu);
+	int err = ink_accuse(current_hap(vcpu), args->a[0], args->a[1], args->a[2]);
 
-	if (args->a[0] < INKTAG_CHECK_MMAP || args->a[0] >= INKTAG_CHECK_COUNT)
-		return -EINVAL;
-	if (hap->accused) {
-		kvm_inktag_kill(vcpu);
-		return SWITCHED;
-	}
-	hap->accused = true;
-	ink_violation(hap, args->a[0], args->a[1], U64_MAX, args->a[2]);
-	return 0;
+	if (err != -EALREADY)
+		return err;
+	kvm_inktag_kill(vcpu, -INKTAG_ESTALE);
+	return SWITCHED;
 }
 
 /* --- the table ---------------------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ void kvm_inktag_unlock(struct kvm *kvm)
 	kvm->stat.inktag_uncloaks = vm->stats.uncloaks;
 	kvm->stat.inktag_zero_maps = vm->stats.zero_maps;
 	kvm->stat.inktag_hints = vm->stats.hints;
+	kvm->stat.inktag_bad_reports = vm->stats.bad_reports;
 	kvm->stat.inktag_violations = vm->stats.violations;
 	mutex_unlock(&kvm->arch.inktag->lock);
 }
@@ -105,6 +106,7 @@ static struct kvm_inktag *inktag_new(struct kvm *kvm, const struct kvm_inktag_li
 	err = ink_vm_init(&inktag->vm, limits);
 	if (err)
 		goto free_xstate;
+	kvm_inktag_count_object(1);
 	return inktag;
 
 free_xstate:
@@ -136,12 +138,16 @@ int kvm_inktag_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 		r = -EEXIST;
 	} else if (any_vcpu_has_run(kvm)) {
 		r = -EBUSY;
+	} else if (kvm->created_vcpus > INK_MAX_VCPUS) {
+		r = -E2BIG;
 	} else {
 		inktag = inktag_new(kvm, &limits);
-		if (IS_ERR(inktag))
+		if (IS_ERR(inktag)) {
 			r = PTR_ERR(inktag);
-		else
+		} else {
+			kvm->max_vcpus = min(kvm->max_vcpus, INK_MAX_VCPUS);
 			smp_store_release(&kvm->arch.inktag, inktag);	/* it is complete */
+		}
 	}
 	mutex_unlock(&kvm->lock);
 	return r;
@@ -216,4 +222,5 @@ void kvm_inktag_destroy_vm(struct kvm *kvm)
 		eventfd_ctx_put(inktag->eventfd);
 	kvm->arch.inktag = NULL;
 	kvfree(inktag);
+	kvm_inktag_count_object(-1);
 }

@@ -59,7 +59,7 @@ static void set_regs(struct kvm_vcpu *vcpu, const struct ink_regs *regs)
 
 void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t)
 {
-	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->state);
+	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->was);
 	vcpu->kvm->stat.inktag_in++;
 	ink_xstate_switch(NULL, t->xstate);
 	set_regs(vcpu, &t->regs);
@@ -101,14 +101,15 @@ static void end(struct kvm_vcpu *vcpu, struct ink_regs *public)
 	ink_hap_put(hap);
 }
 
-void kvm_inktag_kill(struct kvm_vcpu *vcpu)
+void kvm_inktag_kill(struct kvm_vcpu *vcpu, int err)
 {
 	struct ink_regs public = {
 		.rip = INKTAG_STUB_SYSCALL_LEN + INKTAG_STUB_RESUME_LEN,
-		.gpr[INK_RAX] = -INKTAG_ESTALE,
+		.gpr[INK_RAX] = err,
 	};
 
-	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false, INK_WHY_KILL);
+	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false,
+			    err == -INKTAG_ENOMEM ? INK_WHY_MEMORY : INK_WHY_KILL);
 	end(vcpu, &public);
 }
 
@@ -129,7 +130,7 @@ bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu)
 {
 	if (vcpu->arch.inktag.thread->hap->state != INK_ENDED)
 		return true;
-	kvm_inktag_kill(vcpu);
+	kvm_inktag_kill(vcpu, -INKTAG_ESTALE);
 	return false;
 }
 

@@ -14,9 +14,21 @@
 
 #ifndef INK_TRACE_WHY
 #define INK_TRACE_WHY
-/* Why a vCPU changes its context. The first values are those of enum ink_thread_state. */
-enum { INK_WHY_EXIT = INK_INTERRUPT + 1, INK_WHY_KILL };
+/*
+ * Why a vCPU changes its context; in: what the thread was out for. The first values are those of
+ * enum ink_thread_state.
+ */
+enum { INK_WHY_EXIT = INK_INTERRUPT + 1, INK_WHY_KILL, INK_WHY_MEMORY };
 #endif
+
+/* Their values, for the tools that read the format. */
+TRACE_DEFINE_ENUM(INK_NEW);
+TRACE_DEFINE_ENUM(INK_SYSCALL);
+TRACE_DEFINE_ENUM(INK_FAULT);
+TRACE_DEFINE_ENUM(INK_INTERRUPT);
+TRACE_DEFINE_ENUM(INK_WHY_EXIT);
+TRACE_DEFINE_ENUM(INK_WHY_KILL);
+TRACE_DEFINE_ENUM(INK_WHY_MEMORY);
 
 TRACE_EVENT(inktag_switch,
 	TP_PROTO(unsigned int vcpu, u64 handle, bool in, int why),
@@ -35,10 +47,10 @@ TRACE_EVENT(inktag_switch,
 	),
 	TP_printk("vcpu %u thread %llx %s (%s)", __entry->vcpu, __entry->handle,
 		  __entry->in ? "in" : "out",
-		  __print_symbolic(__entry->why, { INK_NEW, "start" }, { INK_RUNNING, "resume" },
+		  __print_symbolic(__entry->why, { INK_NEW, "start" },
 				   { INK_SYSCALL, "syscall" }, { INK_FAULT, "fault" },
 				   { INK_INTERRUPT, "interrupt" }, { INK_WHY_EXIT, "exit" },
-				   { INK_WHY_KILL, "kill" }))
+				   { INK_WHY_KILL, "kill" }, { INK_WHY_MEMORY, "memory" }))
 );
 
 TRACE_EVENT(inktag_hypercall,

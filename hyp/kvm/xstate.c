@@ -38,6 +38,7 @@ void *ink_xstate_alloc(void)
 	void *x = alloc_pages_exact(xstate_size(), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 
 	if (x) {
+		kvm_inktag_count_object(1);
 		*(u16 *)x = FCW_INIT;
 		*(u32 *)(x + MXCSR_OFFSET) = MXCSR_DEFAULT;
 	}
@@ -48,6 +49,7 @@ void ink_xstate_free(void *xstate)
 {
 	if (!xstate)
 		return;
+	kvm_inktag_count_object(-1);
 	memzero_explicit(xstate, xstate_size());
 	free_pages_exact(xstate, xstate_size());
 }

@@ -96,6 +96,7 @@ static int svm_inktag_prepare(struct kvm_vcpu *vcpu)
 		goto free_msrpm;
 	ink->vmcb.ptr = page_address(page);
 	ink->vmcb.pa = __sme_set(page_to_phys(page));
+	kvm_inktag_count_object(1);
 	svm->inktag = ink;
 	init_vmcb(svm);
 	return 0;
@@ -123,6 +124,7 @@ void svm_inktag_free(struct vcpu_svm *svm)
 	svm_vcpu_free_msrpm(svm->inktag->msrpm);
 	kfree(svm->inktag);
 	svm->inktag = NULL;
+	kvm_inktag_count_object(-1);
 }
 
 /* What VMLOAD and VMSAVE transfer, but for the HAP's FS and GS base. */

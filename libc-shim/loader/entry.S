@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* entry.S - entry of the loader, entry of an unprotected program, and the stub. */
+#include <inktag/error.h>
+
 	.text
 	.globl	_start
 	.type	_start, @function
@@ -37,20 +39,30 @@ enter_program:
 
 /*
  * Copied to the start of the arena; hypercall.h has the contract. The code after the vmmcall is
- * reached when the thread may not be resumed: kill(getpid(), SIGKILL).
+ * reached when the thread may not be resumed: kill(getpid(), SIGKILL). If the reason is a lack of
+ * memory, nobody else tells the user.
  */
 	.section .rodata
 	.globl	stub_code
 stub_code:
 	syscall
 	vmmcall
-	movl	$39, %eax
+	cmpl	$-INKTAG_ENOMEM, %eax
+	jne	1f
+	movl	$1, %eax		/* write */
+	movl	$2, %edi
+	leaq	2f(%rip), %rsi
+	movl	$3f - 2f, %edx
+	syscall
+1:	movl	$39, %eax
 	syscall
 	movl	%eax, %edi
 	movl	$9, %esi
 	movl	$62, %eax
 	syscall
 	ud2
+2:	.ascii	"inktag: ended: the VM's limit max-frames, or its host's memory, is used up\n"
+3:
 	.globl	stub_code_end
 stub_code_end:
 

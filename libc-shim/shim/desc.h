@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * desc.h - the descriptor array: the program's own list of its mappings (I3, I5).
  *
@@ -30,7 +30,7 @@ struct desc_list {
  */
 bool desc_adopt(struct desc_list *l, struct inktag_desc *array, u32 max, u32 count);
 
-/* All rules of one entry; of a range that a mapping may have. */
+/* All rules of one entry but the array's own; of a range that a mapping may have. */
 bool desc_is_valid(const struct inktag_desc *d);
 bool desc_range_ok(u64 addr, u64 len);
 

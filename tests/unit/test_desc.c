@@ -76,6 +76,9 @@ static const struct {
 	{ false, { 0x1000, 1, { 0, 1 }, 0, 3, P } },
 	{ false, { 0x1000, 1, { 0, 0 }, 0, 7, U } },
 	{ false, { 0x1000, 1, { 0, 0 }, 0, 4, U } },
+	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, U } },
+	{ false, { 0x1000, 1, { 0, 1 }, 0, 3, U } },
+	{ false, { 0x1000, 1, { 0, 0 }, 1, 3, U } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, P, 1 } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, P, 0x8000 } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, P, 0, 0, 0, 1 } },
@@ -84,7 +87,7 @@ static const struct {
 
 START_TEST(validity)
 {
-	ck_assert_int_eq(ink_desc_is_valid(&rows[_i].d), rows[_i].valid);
+	ck_assert_int_eq(inktag_desc_is_valid(&rows[_i].d), rows[_i].valid);
 }
 END_TEST
 
@@ -98,7 +101,7 @@ static bool naive(const struct inktag_desc *d)
 
 	if (d->kind == INKTAG_KIND_PRIVATE)
 		return ok && d->oid[0] != 0 && d->oid[0] >> 32 == 0 && d->oid[1] == 0;
-	return ok && d->kind == INKTAG_KIND_UNCLOAKED && d->prot < 4;
+	return ok && d->kind == INKTAG_KIND_UNCLOAKED && d->prot < 4 && !d->oid[0] && !d->oid[1] && !d->index;
 }
 
 /* Random bytes, and random changes of valid descriptors, which pass more of the checks. */
@@ -117,7 +120,7 @@ START_TEST(random_bytes)
 				bytes[n] = g_rand_int(rand);
 		for (n = g_rand_int_range(rand, 0, 3); n--; )
 			bytes[g_rand_int_range(rand, 0, sizeof(d))] ^= 1 << g_rand_int_range(rand, 0, 8);
-		must_be(ink_desc_is_valid(&d) == naive(&d));
+		must_be(inktag_desc_is_valid(&d) == naive(&d));
 		valid += naive(&d);
 	}
 	ck_assert_uint_gt(valid, 1000);

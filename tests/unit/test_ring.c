@@ -286,7 +286,7 @@ START_TEST(wrap_around)
 		ck_assert_uint_eq(ring_hdr(g, 1)->head, ring_hdr(g, 1)->tail);
 	}
 	ck_assert_uint_eq(ring_hdr(g, 1)->tail, starts[_i] + seq);
-	ck_assert_uint_eq(g->vm.stats.bad_entries, 0);
+	ck_assert_uint_eq(g->vm.stats.bad_reports, 0);
 	guest_check(g);
 }
 END_TEST
@@ -342,7 +342,7 @@ START_TEST(forged_tail)
 	calls = g->guest_calls;
 	ck_assert_uint_lt(calls, 20);
 	expect_none(DATA_VA);
-	ck_assert_uint_eq(g->vm.stats.bad_entries, 1);
+	ck_assert_uint_eq(g->vm.stats.bad_reports, 1);
 	ck_assert_uint_eq(ring_hdr(g, 1)->head, tails[_i]);
 	k_report(g, 1, 2, hap->id, MAP, DATA_VA, 3, GFN + 3, T_DATA);
 	ink_ring_drain(&g->vm);
@@ -470,7 +470,7 @@ START_TEST(garbage_entry)
 	};
 	k_report(g, 1, 3, hap->id, MAP, DATA_VA + 2 * PAGE, 5, GFN + 2, T_RWX);
 	ink_ring_drain(&g->vm);
-	ck_assert_uint_eq(g->vm.stats.bad_entries, 1);
+	ck_assert_uint_eq(g->vm.stats.bad_reports, 1);
 	ck_assert_uint_eq(g->vm.stats.hints, hints_before + 2);
 	/* the entries beside it count, what was mapped is still so */
 	expect_hint(DATA_VA + PAGE, GFN + 1, 1, T_DATA);
@@ -517,7 +517,7 @@ START_TEST(unmap_ranges)
 	hap_write(g, 0, DATA_VA, GFN, T_DATA, 1);
 	k_report(g, 1, 1, hap->id, UNMAP, unmaps[_i].va, 0, unmaps[_i].npages, 0);
 	ink_ring_drain(&g->vm);
-	ck_assert_uint_eq(g->vm.stats.bad_entries, 0);
+	ck_assert_uint_eq(g->vm.stats.bad_reports, 0);
 	guest_check(g);
 	ck_assert_int_eq(!!ink_pt_get(hap, DATA_VA), unmaps[_i].remains);
 	ck_assert_int_eq(hap->unflushed, false);

@@ -143,6 +143,8 @@ START_TEST(transition)
 	}
 	guest_check(g);
 	ck_assert_int_eq(t2->state, moves[_i].err ? moves[_i].from : INK_RUNNING);
+	if (!moves[_i].err)
+		ck_assert_int_eq(t2->was, moves[_i].from);
 	ck_assert_uint_eq(hap->refs, refs + !moves[_i].err);
 	if (!moves[_i].err) {
 		/* once */

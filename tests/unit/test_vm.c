@@ -143,6 +143,30 @@ START_TEST(log_of_the_dead)
 }
 END_TEST
 
+/* The shim's own reports: its checks only, and one of each HAP. */
+START_TEST(accused_once)
+{
+	static const u32 others[] = { INKTAG_CHECK_NONE, INKTAG_CHECK_TAG, INKTAG_CHECK_FRAME, INKTAG_CHECK_DESCRIPTOR,
+				      INKTAG_CHECK_COUNT, U32_MAX };
+	struct ink_hap *hap = hap_launch(g, 0);
+	struct kvm_inktag_violation v;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		ck_assert_int_eq(ink_accuse(hap, others[i], 1, 2), -EINVAL);
+	ck_assert_int_eq(ink_accuse(hap, 1ULL << 32 | INKTAG_CHECK_MMAP, 1, 2), -EINVAL);
+	expect_no_violation(g);
+	ck_assert_int_eq(ink_accuse(hap, INKTAG_CHECK_SYSCALL, 1, 5), 0);
+	ck_assert_int_eq(ink_accuse(hap, INKTAG_CHECK_MMAP, 3, 4), -EALREADY);
+	ck_assert_int_eq(ink_violation_next(&g->vm, &v), 0);
+	ck_assert_uint_eq(v.check, INKTAG_CHECK_SYSCALL);
+	ck_assert_uint_eq(v.addr, 1);
+	ck_assert_uint_eq(v.gfn, U64_MAX);
+	ck_assert_uint_eq(v.arg, 5);
+	expect_no_violation(g);
+}
+END_TEST
+
 /* Two VMs share nothing: neither ids, handles, frames, nor keys. */
 START_TEST(two_vms)
 {
@@ -184,6 +208,7 @@ Suite *suite_vm(void)
 	tcase_add_test(tc, log_in_order);
 	tcase_add_loop_test(tc, log_overflow, 0, ARRAY_SIZE(overflows));
 	tcase_add_test(tc, log_of_the_dead);
+	tcase_add_test(tc, accused_once);
 	tcase_add_test(tc, two_vms);
 	suite_add_tcase(s, tc);
 	return s;

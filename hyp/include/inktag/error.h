@@ -9,6 +9,7 @@
 #ifndef INKTAG_ERROR_H
 #define INKTAG_ERROR_H
 
+/* The numbers are for assembly, too. */
 #define INKTAG_EPERM	1	/* this context may not make this call */
 #define INKTAG_ENOENT	2	/* no such HAP, thread or descriptor */
 #define INKTAG_EAGAIN	11	/* the page is not mapped now: touch it, and call again */
@@ -22,10 +23,13 @@
 #define INKTAG_EBADMSG	74	/* content does not match its tag */
 #define INKTAG_ESTALE	116	/* the HAP was ended; nothing of it is left */
 
+#ifndef __ASSEMBLY__
+
 /*
  * Which check failed, when a HAP is ended for an attack. Reported in
  * struct kvm_inktag_violation, by the tracepoint inktag_violation, and by QEMU's
- * INKTAG_VIOLATION event.
+ * INKTAG_VIOLATION event. What the shim found is reported just before the HAP ends
+ * (INKTAG_HC_VIOLATION).
  */
 enum inktag_check {
 	INKTAG_CHECK_NONE,
@@ -43,5 +47,7 @@ enum inktag_check {
 				 * the loader's contract says */
 	INKTAG_CHECK_COUNT
 };
+
+#endif
 
 #endif

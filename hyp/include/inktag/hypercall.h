@@ -20,8 +20,8 @@
 
 /*
  * From K: this vCPU's ring. RBX: guest-physical address of the header page, 0 to withdraw;
- * RCX: log2 of the number of entries, 5 to INKTAG_RING_MAX_LOG2. The range must lie in
- * one memory slot. EBUSY: one is registered already.
+ * RCX: log2 of the number of entries, 5 to INKTAG_RING_MAX_LOG2. EBUSY: one is registered
+ * already. EINVAL: not a page's address, or RCX. EFAULT: not all of it is writable RAM.
  */
 #define INKTAG_HC_RING_SET	INKTAG_HC(1)
 
@@ -31,21 +31,26 @@
 /*
  * From K: the current address space (CR3) shall become a HAP's. RBX: the process id, shown
  * in reports as the guest's claim. Returns the HAP's id, 1 to 2^31-1, never reused within
- * a VM. The HAP is in the state "building". ENOSPC.
+ * a VM. The HAP is in the state "building". EINVAL: no process id. EEXIST: the address space
+ * is a HAP's. ENOSPC, ENOMEM.
  */
 #define INKTAG_HC_HAP_CREATE	INKTAG_HC(3)
 
-/* From K: the address space of HAP RBX is gone. Ends the HAP in whatever state it is. */
+/* From K: the address space of HAP RBX is gone. Ends the HAP in whatever state it is. ENOENT. */
 #define INKTAG_HC_HAP_DESTROY	INKTAG_HC(4)
 
 /*
  * From U: give RDX (1 to INKTAG_ADD_MAX) pages from address RCX on to the HAP RBX, which
  * must be building and of this address space, under token RSI. Each page's present content
- * is copied once into a private frame and measured. All-or-nothing: EAGAIN if a page is
- * not mapped (writable) now. The array's first page, and no other page of it, is added first
- * (token 0: RCX = INKTAG_DESC_BASE, RDX = 1); any other
- * token must name a descriptor in pages already added.
- * A range under an INKTAG_KIND_UNCLOAKED descriptor is not added: it needs nothing.
+ * is copied once into a private frame and measured. The array's first page, and no other page
+ * of it, is added first (token 0: RCX = INKTAG_DESC_BASE, RDX = 1); any other token must name
+ * a descriptor in pages already added. A range under an INKTAG_KIND_UNCLOAKED descriptor is
+ * not added: it needs nothing.
+ *
+ * All or nothing. EAGAIN: a page is not mapped writable now. EBUSY: the HAP is not building, or
+ * a frame is held already. EPERM: another address space. EINVAL: not a range under the token.
+ * EEXIST: a page was added before. EFAULT: a frame is not RAM. EBADMSG: the array's page was
+ * altered since it was added. ENOENT: no such HAP or descriptor. ENOSPC, ENOMEM.
  */
 #define INKTAG_HC_HAP_ADD	INKTAG_HC(5)
 #define INKTAG_ADD_MAX		256
@@ -54,7 +59,8 @@
  * From U: close the measurement of HAP RBX and run its first thread. RCX: address of a
  * struct inktag_start. On success the caller does not return: it goes on in the trusted
  * context at start.entry with RSP = start.rsp, RDI = start.info, RAX = INKTAG_START_MAGIC,
- * all other registers zero.
+ * all other registers zero. ENOENT. EFAULT: RCX is not mapped. EBUSY: the HAP is not building.
+ * EPERM: another address space. EINVAL: an address is not the user's. ENOSPC, ENOMEM.
  */
 #define INKTAG_HC_HAP_START	INKTAG_HC(6)
 #define INKTAG_START_MAGIC	0x74726174536b6e49UL
@@ -68,11 +74,14 @@ struct inktag_start {
 };
 
 /*
- * The stub (uncloaked; the only code of a HAP that runs in the untrusted context):
+ * The stub (uncloaked; the only code of a HAP that runs in the untrusted context). InkTag,
+ * "Control flow": the trampoline.
  *
  *	stub:		syscall		2 bytes
  *	stub + 2:	vmmcall		3 bytes
- *	stub + 5:	code that ends the process; reached when the resume is refused (RAX: error)
+ *	stub + 5:	code that ends the process; reached with the error in RAX when the resume
+ *			is refused, or the HAP was ended while it ran (ESTALE; ENOMEM: a limit of
+ *			the VM, or the host's memory, is used up)
  *
  * A thread enters the kernel with RIP at stub (system call) or at stub + 2 (fault,
  * interrupt), RBX = its public handle, R12 = INKTAG_RESUME_MAGIC, RSP = ustack. In a system
@@ -96,7 +105,8 @@ struct inktag_start {
  * From T: remove the trusted mappings of RCX pages from address RBX on. If RDX is not 0,
  * also drop (they read zero afterwards) RCX pages of the private object with serial RDX from
  * index RSI on. Called after the descriptors were changed and before the kernel is asked to
- * unmap. Returns the number of S-pages dropped; RCX at most INKTAG_UNMAP_MAX.
+ * unmap. Returns the number of S-pages dropped. EINVAL: RBX or RCX is not a range of pages below
+ * INKTAG_USER_END, RCX is above INKTAG_UNMAP_MAX, or RSI + RCX above INKTAG_INDEX_END.
  */
 #define INKTAG_HC_UNMAP		INKTAG_HC(17)
 #define INKTAG_UNMAP_MAX	65536
@@ -104,7 +114,7 @@ struct inktag_start {
 /* From T: end this HAP; the process goes on in the stub with exit_group(RBX). */
 #define INKTAG_HC_EXIT		INKTAG_HC(18)
 
-/* From T: this thread's FS base becomes RBX. */
+/* From T: this thread's FS base becomes RBX. EINVAL: not below INKTAG_USER_END. */
 #define INKTAG_HC_SET_FSBASE	INKTAG_HC(19)
 
 /* From T: 32 random bytes of the host in RBX, RCX, RDX, RSI. */
@@ -120,6 +130,7 @@ struct inktag_start {
  * From T: the shim found the kernel lying. RBX: enum inktag_check (MMAP and later), RCX:
  * address, RDX: argument. The first call of a HAP reports it and returns 0: the shim may now say
  * so by a system call, from which the kernel need not return. The next one ends the HAP.
+ * EINVAL: not such a check.
  */
 #define INKTAG_HC_VIOLATION	INKTAG_HC(23)
 
@@ -136,5 +147,10 @@ struct inktag_start {
 #define INKTAG_MEASUREMENT_SIZE	32
 
 _Static_assert(sizeof(struct inktag_start) == 40, "start size");
+_Static_assert(__builtin_offsetof(struct inktag_start, entry) == 0, "start layout");
+_Static_assert(__builtin_offsetof(struct inktag_start, rsp) == 8, "start layout");
+_Static_assert(__builtin_offsetof(struct inktag_start, stub) == 16, "start layout");
+_Static_assert(__builtin_offsetof(struct inktag_start, ustack) == 24, "start layout");
+_Static_assert(__builtin_offsetof(struct inktag_start, info) == 32, "start layout");
 
 #endif

@@ -11,8 +11,9 @@
  * inktag_max_haps, inktag_max_threads, inktag_max_descriptors, inktag_max_frames.
  *
  * Errors of KVM_ENABLE_CAP: EINVAL (a limit is 0 or above its module parameter, more frames
- * than the host has memory, unknown size), EBUSY (a vCPU has run), EEXIST (on already),
- * EFAULT, EOPNOTSUPP (no nested paging, AVIC on, SEV guest), ENOMEM.
+ * than the host has memory, unknown size, args[1] to args[3] not 0), E2BIG (more than 64
+ * vCPUs; none can be added later, either), EBUSY (a vCPU has run), EEXIST (on already), EFAULT,
+ * EOPNOTSUPP (no nested paging, AVIC on, SEV guest), ENOENT (the kernel has no gcm(aes)), ENOMEM.
  */
 #ifndef INKTAG_KVM_H
 #define INKTAG_KVM_H
@@ -27,7 +28,8 @@ struct kvm_inktag_limits {
 	__u32 haps;		/* HAPs at one time */
 	__u32 threads;		/* threads of one HAP */
 	__u32 descriptors;	/* descriptors of one HAP, at most INKTAG_DESC_MAX */
-	__u64 frames;		/* host pages for this VM: private frames and trusted page tables */
+	__u64 frames;		/* host pages for this VM: private frames, trusted page tables, and
+				 * slot pages pinned for the uncloaked mappings of HAPs */
 };
 
 /* VM ioctls. ENOTTY on a VM without the extension. */
@@ -35,7 +37,10 @@ struct kvm_inktag_limits {
 /* The VM was reset: ends all HAPs, withdraws all rings. */
 #define KVM_INKTAG_RESET	_IO(0xAE, 0xe8)
 
-/* arg: address of the number of an eventfd, signalled at each violation; -1 for none. */
+/*
+ * arg: address of the number of an eventfd, signalled at each violation; -1 for none. EBADF,
+ * EINVAL: not an eventfd. EFAULT.
+ */
 #define KVM_INKTAG_SET_EVENTFD	_IOW(0xAE, 0xe9, __s32)
 
 /*
@@ -60,7 +65,8 @@ struct kvm_inktag_violation {
 /*
  * Counters: KVM's binary statistics (KVM_GET_STATS_FD of the VM). Names:
  *   inktag_haps, inktag_threads, inktag_frames, inktag_held        instant
- *   inktag_cloaks, inktag_uncloaks, inktag_zero_maps, inktag_hints  cumulative
+ *   inktag_cloaks, inktag_uncloaks, inktag_zero_maps, inktag_hints  cumulative, as all below
+ *   inktag_bad_reports           ring entries that were ignored: nonsense, no such HAP, no room
  *   inktag_in                                       world switches into the trusted context
  *   inktag_out_syscall, inktag_out_fault, inktag_out_interrupt, inktag_out_exit   and out of it
  *   inktag_reenter               exits of the trusted context that went straight back
@@ -68,6 +74,15 @@ struct kvm_inktag_violation {
  */
 
 _Static_assert(sizeof(struct kvm_inktag_limits) == 24, "limits size");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_limits, haps) == 4, "limits layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_limits, threads) == 8, "limits layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_limits, descriptors) == 12, "limits layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_limits, frames) == 16, "limits layout");
 _Static_assert(sizeof(struct kvm_inktag_violation) == 80, "violation size");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_violation, check) == 4, "violation layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_violation, lost) == 12, "violation layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_violation, addr) == 16, "violation layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_violation, time) == 40, "violation layout");
+_Static_assert(__builtin_offsetof(struct kvm_inktag_violation, measurement) == 48, "violation layout");
 
 #endif

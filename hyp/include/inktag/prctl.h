@@ -13,7 +13,7 @@
  * This process shall become a HAP: the kernel makes INKTAG_HC_HAP_CREATE, reports every
  * page-table change of this address space from now on, and disables huge pages in it.
  * Returns the HAP's id. EEXIST: it is one already. EINVAL: other users of the address space
- * exist (threads, vfork).
+ * exist (threads, vfork). ENOSPC, ENOMEM: the hypervisor's limits. EINTR: a fatal signal.
  */
 #define ARCH_INKTAG_ATTACH	0x494b0001
 
@@ -21,7 +21,8 @@
  * arg2 points to a struct inktag_mm (in uncloaked memory): one change of mappings. Requests of
  * one address space are made one after the other. Returns 0 with the answers filled in, or an
  * errno; then nothing changed, but that PROTECT and REMAP, which are two steps, may have been
- * made under the token that was there.
+ * made under the token that was there, and that with EFAULT (arg2 cannot be written) all may
+ * have been made.
  */
 #define ARCH_INKTAG_MM		0x494b0002
 

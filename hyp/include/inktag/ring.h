@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
 /*
- * ring.h - page-table reports (paraverification): the guest kernel says what it did to a
- * HAP's page table, in a form that is cheap to check.
+ * ring.h - page-table reports (InkTag, "Paraverification"): the guest kernel says what it did to
+ * a HAP's page table, in a form that is cheap to check.
  *
  * One ring per vCPU, in guest memory: a header page, followed by a power of two of entries.
  * The guest kernel alone produces (on that vCPU, preemption off); the hypervisor alone

@@ -49,7 +49,7 @@ static void compare(void)
 
 	for (t = list.head; t != NONE; prev = t, t = array[t].next) {
 		must(++used <= MAX, "the list has a loop");
-		must(desc_is_valid(&array[t]), "entry %u", t);
+		must(!t || desc_is_valid(&array[t]), "entry %u", t);
 		must(array[t].prev == prev, "link of %u", t);
 		must(array[t].addr >= last, "order of %u", t);
 		last = desc_end(&array[t]);

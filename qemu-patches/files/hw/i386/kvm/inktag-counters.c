@@ -27,6 +27,7 @@ static const struct {
     COUNTER(uncloaks),
     COUNTER(zero_maps),
     COUNTER(hints),
+    COUNTER(bad_reports),
     COUNTER(in),
     COUNTER(out_syscall),
     COUNTER(out_fault),

@@ -55,7 +55,8 @@ void hmp_info_inktag(Monitor *mon, const QDict *qdict)
                    c->out_exit, c->out_syscall, c->out_fault,
                    c->out_interrupt, c->out_exit, c->reenter);
     monitor_printf(mon, "guest kernel:   reports applied %" PRIu64
-                   ", hypercalls refused %" PRIu64 "\n", c->hints, c->refused);
+                   ", ignored %" PRIu64 ", hypercalls refused %" PRIu64 "\n",
+                   c->hints, c->bad_reports, c->refused);
     monitor_printf(mon, "violations:     %" PRIu64 "\n", c->violations);
     for (InkTagViolationList *l = info->last_violations; l; l = l->next) {
         g_autofree char *text = inktag_violation_text(l->value);

@@ -131,6 +131,9 @@ static void explain_refusal(InkTagState *s, int err, Error **errp)
     case EINVAL:
         explain_limits(s, errp);
         break;
+    case E2BIG:
+        error_setg(errp, "a VM with %s has at most 64 vCPUs", TYPE_INKTAG);
+        break;
     case EOPNOTSUPP:
         explain_unsupported(errp);
         break;
@@ -273,7 +276,8 @@ static void inktag_class_init(ObjectClass *klass, void *data)
     object_class_property_set_description(klass, "max-descriptors",
         "mappings of one protected process, 65536 at most");
     object_class_property_set_description(klass, "max-frames",
-        "host pages of 4 KiB for protected memory and its page tables");
+        "host pages of 4 KiB for protected memory, its page tables, and the "
+        "pages pinned for uncloaked mappings");
 }
 
 static const TypeInfo inktag_types[] = {

@@ -9,6 +9,10 @@
  * VM's limits (inktag.c), reports what KVM tells (inktag-violations.c,
  * inktag-counters.c), and shows it (QMP: inktag.c, HMP: inktag-hmp.c).
  *
+ * The trusted metadata of protected files will be an object of its own
+ * (-object inktag-store, inktag-store.c), to which the device has a link
+ * property "store": files belong to a store, not to the VM that uses it.
+ *
  * All of it runs in the main loop, under the BQL.
  */
 #ifndef HW_I386_KVM_INKTAG_H
