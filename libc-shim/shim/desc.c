@@ -18,13 +18,22 @@ bool desc_is_valid(const struct inktag_desc *d)
 	return inktag_desc_is_valid(d) && d->addr >= LOWEST;
 }
 
+/* Serial 0 is the array's own object, and no other's. */
+static bool array_is_valid(const struct inktag_desc *d)
+{
+	struct inktag_desc other = *d;
+
+	other.oid[0] = 1;
+	return !d->oid[0] && desc_is_valid(&other);
+}
+
 bool desc_adopt(struct desc_list *l, struct inktag_desc *array, u32 max, u32 count)
 {
 	u32 t, next, seen = 1;
 
 	*l = (struct desc_list){ .d = array, .max = max, .head = 0, .free = NONE, .fresh = count };
 	for (t = 0; t < count; t++) {
-		if (t != INKTAG_TOKEN_ARRAY && !desc_is_valid(&array[t]))
+		if (!(t == INKTAG_TOKEN_ARRAY ? array_is_valid(&array[t]) : desc_is_valid(&array[t])))
 			return false;
 		if (array[t].oid[0] >= l->serial)
 			l->serial = array[t].oid[0] + 1;

@@ -218,19 +218,23 @@ START_TEST(serials_are_fresh)
 }
 END_TEST
 
+static bool naive_valid(const struct inktag_desc *d, bool array)
+{
+	if (d->kind == INKTAG_KIND_PRIVATE ? array != !d->oid[0] || d->oid[0] >= INKTAG_SERIAL_END :
+	    d->kind != INKTAG_KIND_UNCLOAKED || array || d->prot & 4 || d->oid[0] || d->index)
+		return false;
+	return !d->oid[1] && !d->flags && !d->reserved && d->prot <= 7 && d->npages && !(d->addr % PAGE) && d->addr >= 0x10000 &&
+	       (unsigned __int128)d->addr + (unsigned __int128)d->npages * PAGE <= INKTAG_USER_END &&
+	       (unsigned __int128)d->index + d->npages <= INKTAG_INDEX_END;
+}
+
 /* Well-formed by the simplest means: all entries valid, each pair apart, links as sorting says. */
 static bool naive_adopt(const struct inktag_desc *a, u32 n)
 {
 	u32 i, k, prev, next;
 
 	for (i = 0; i < n; i++) {
-		if (a[i].kind != INKTAG_KIND_PRIVATE && a[i].kind != INKTAG_KIND_UNCLOAKED)
-			return false;
-		if (a[i].kind == INKTAG_KIND_UNCLOAKED && (a[i].prot & 4 || a[i].oid[0] || a[i].index))
-			return false;
-		if (a[i].oid[1] || a[i].flags || a[i].reserved || a[i].prot > 7 || !a[i].npages || a[i].addr % PAGE ||
-		    a[i].addr < 0x10000 || (unsigned __int128)a[i].addr + (unsigned __int128)a[i].npages * PAGE > INKTAG_USER_END ||
-		    (unsigned __int128)a[i].index + a[i].npages > INKTAG_INDEX_END)
+		if (!naive_valid(&a[i], i == INKTAG_TOKEN_ARRAY))
 			return false;
 		prev = next = NONE;
 		for (k = 0; k < n; k++) {
