@@ -128,6 +128,7 @@ static void pt_free(struct ink_hap *hap, u64 *table, int level)
 		if (table[i])
 			pt_free(hap, ink_page_va(table[i] & PTE_PA), level - 1);
 	ink_frame_free(hap->vm, table);
+	ink_relax();
 }
 
 void ink_pt_free(struct ink_hap *hap)

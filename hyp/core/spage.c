@@ -272,9 +272,11 @@ u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count)
 	if (!obj || !count || last < index)
 		return 0;
 	/* One flush for all of them. */
-	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++)
+	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
 		if (s->va)
 			ink_pt_clear(hap, s->va);
+		ink_relax();
+	}
 	ink_hap_flush(hap);
 	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
 		spage_drop(obj, s);

@@ -127,9 +127,15 @@ void kvm_inktag_trusted_cpuid(struct kvm_vcpu *vcpu)
 	const u32 leaf = eax, subleaf = ecx;
 
 	kvm_cpuid(vcpu, &eax, &ebx, &ecx, &edx, false);
-	/* The size of what XCR0 has on: it is not the guest's XCR0 that counts. ECX is the largest size. */
+	/* Sizes of what XCR0 has on: it is not the guest's XCR0 that counts. ECX of 0 is the largest size. */
 	if (leaf == XSTATE_CPUID && !subleaf)
 		ebx = ecx;
+	if (leaf == XSTATE_CPUID && subleaf == 1 && ebx) {
+		u32 a = XSTATE_CPUID, b, largest = 0, d;
+
+		kvm_cpuid(vcpu, &a, &b, &largest, &d, false);
+		ebx = largest;
+	}
 	kvm_rax_write(vcpu, eax);
 	kvm_rbx_write(vcpu, ebx);
 	kvm_rcx_write(vcpu, ecx);

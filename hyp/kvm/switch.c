@@ -18,15 +18,17 @@ static const struct kvm_inktag_ops *ops(void)
 
 #define REQUEST_BIT(req) BIT_ULL((req) & KVM_REQUEST_MASK)
 
-/* Requests that do not concern the trusted context: they wait for the untrusted one. */
+/*
+ * Requests that do not concern the trusted context: they wait for the untrusted one.
+ * KVM_REQ_STEAL_UPDATE is none of them: with it KVM makes good the flushes that the kernel left out
+ * while this vCPU was preempted, and the kernel then must see the thread leave.
+ */
 static void defer_requests(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_inktag *v = &vcpu->arch.inktag;
 
 	if (kvm_check_request(KVM_REQ_TLB_FLUSH, vcpu))
 		v->deferred |= REQUEST_BIT(KVM_REQ_TLB_FLUSH);
-	if (kvm_check_request(KVM_REQ_STEAL_UPDATE, vcpu))
-		v->deferred |= REQUEST_BIT(KVM_REQ_STEAL_UPDATE);
 	if (kvm_check_request(KVM_REQ_CLOCK_UPDATE, vcpu))
 		v->deferred |= REQUEST_BIT(KVM_REQ_CLOCK_UPDATE);
 }

@@ -85,6 +85,9 @@ static int svm_inktag_prepare(struct kvm_vcpu *vcpu)
 
 	if (svm->inktag)
 		return 0;
+	/* The VMM may have made it a SEV guest since. */
+	if (!svm_inktag_supported(vcpu->kvm))
+		return -EOPNOTSUPP;
 	ink = kzalloc(sizeof(*ink), GFP_KERNEL_ACCOUNT);
 	if (!ink)
 		return -ENOMEM;
@@ -183,6 +186,23 @@ static void restore_guest(struct vcpu_svm *svm)
 	svm->vcpu.arch.pkru = ink->pkru;
 }
 
+/*
+ * The extended states that a HAP has: those that the VMM gave the guest, without PKRU, which is the
+ * host thread's, and without what the processor refuses. KVM loads it unchecked: manual volume 2,
+ * 11.5.2 (XCR0) has the rules.
+ */
+static u64 trusted_xcr0(struct kvm_vcpu *vcpu)
+{
+	u64 xcr0 = vcpu->arch.guest_supported_xcr0 | XFEATURE_MASK_FP;
+	const u64 avx512 = XFEATURE_MASK_AVX512;
+
+	if (!(xcr0 & XFEATURE_MASK_SSE))
+		xcr0 &= ~(u64)XFEATURE_MASK_YMM;
+	if (!(xcr0 & XFEATURE_MASK_YMM) || (xcr0 & avx512) != avx512)
+		xcr0 &= ~avx512;
+	return xcr0 & (XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | avx512);
+}
+
 /* svm->asid is the ASID of the current VMCB; each VMCB keeps its own in its control area. */
 static void switch_vmcb(struct vcpu_svm *svm, struct kvm_vmcb_info *to)
 {
@@ -213,10 +233,10 @@ static void svm_inktag_enter(struct kvm_vcpu *vcpu, u64 root, const struct ink_r
 	/*
 	 * XCR0 is a fixed one, so that the guest cannot change what an instruction does between two
 	 * of the program's. KVM loads it only while the guest has OSXSAVE on: otherwise the trusted
-	 * context has no XSAVE and no AVX. PKRU is the host thread's: never in it. MCE is the host's.
+	 * context has no XSAVE and no AVX. MCE is the host's.
 	 */
 	ink->xcr0 = vcpu->arch.xcr0;
-	vcpu->arch.xcr0 = vcpu->arch.guest_supported_xcr0 & ~(u64)XFEATURE_MASK_PKRU;
+	vcpu->arch.xcr0 = trusted_xcr0(vcpu);
 	vmcb->save.cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |
 			 (cr4_read_shadow() & X86_CR4_MCE) |
 			 kvm_read_cr4_bits(vcpu, X86_CR4_OSXSAVE);
