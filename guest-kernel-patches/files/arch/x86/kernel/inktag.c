@@ -16,11 +16,13 @@
 #include <linux/kobject.h>
 #include <linux/kvm_para.h>
 #include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/pid.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/sysfs.h>
 #include <asm/inktag.h>
 #include <inktag/abi.h>
@@ -263,9 +265,25 @@ static void inktag_cpu_reboot(void *unused)
 	inktag_cpu_dying(smp_processor_id());
 }
 
-/* The next kernel may use the rings' memory for something else. */
+static void inktag_end_all(void)
+{
+	struct task_struct *p, *t;
+
+	rcu_read_lock();
+	for_each_process(p) {
+		t = find_lock_task_mm(p);
+		if (t) {
+			inktag_mm_gone(t->mm);
+			task_unlock(t);
+		}
+	}
+	rcu_read_unlock();
+}
+
+/* The next kernel may use the memory of rings and HAPs for something else. */
 static int inktag_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
+	inktag_end_all();
 	on_each_cpu(inktag_cpu_reboot, NULL, 1);
 	return NOTIFY_DONE;
 }
