@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * clock.c - time. The hypervisor's clocks, so that the kernel cannot turn back or stretch
  * time; processor time is the kernel's accounting and is taken from there.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* file.c - unprotected files: data in pieces through the arena, and calls that no row describes. */
 #include <asm/ioctls.h>
 #include <asm/poll.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * hc.c - hypercalls from the trusted context. The only instructions with which a protected
  * program leaves its own memory.

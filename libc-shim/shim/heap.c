@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* heap.c - brk. The heap is ordinary private memory that grows at its end, at a fixed place. */
 #include <asm/unistd.h>
 #include <linux/mman.h>

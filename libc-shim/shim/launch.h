@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * launch.h - what the loader leaves in the arena for the shim, at ARENA_BASE + one page:
  * arguments and environment. Untrusted: the shim copies it once and checks the copy.

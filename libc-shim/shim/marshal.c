@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * marshal.c - executes a row of table.c: arguments into the arena, the call, its result
  * judged, outputs out of the arena, once.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * mm.c - mappings. The kernel chooses addresses, keeps its own list and hands out frames; it
  * is believed only as far as the descriptor list confirms (I3, I5).

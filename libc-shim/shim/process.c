@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* process.c - exit, the thread pointer, randomness, and signals as far as they go. */
 #include <asm/prctl.h>
 #include <asm/signal.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* report.c - lines on stderr, and the end of a program whose kernel lies. */
 #include <stdarg.h>
 #include <asm/unistd.h>

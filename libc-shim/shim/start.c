@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * start.c - the first code of a protected program: is everything as the loader's contract
  * says, and where are the arguments?

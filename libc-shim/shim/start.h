@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* start.h - numbers for entry.S; start.c asserts that they are the ABI's. */
 #ifndef SHIM_START_H
 #define SHIM_START_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* string.c - what the compiler and the shim need of string.h, in general registers only. */
 #include "shim.h"
 
