@@ -177,6 +177,21 @@ long sys_pwritev(long nr, const u64 args[6])
 }
 
 /*
+ * open and openat. Only a call that may create a file has a mode. To the others a libc gives none, and what the
+ * register still holds is the program's.
+ */
+long sys_open(long nr, const u64 args[6])
+{
+	int path = nr == __NR_openat;
+	struct call row = { .result = RESULT_INT, .arg = { { ARG_VALUE } } };
+
+	row.arg[path].kind = ARG_STRING;
+	row.arg[path + 1].kind = ARG_VALUE;
+	row.arg[path + 2].kind = args[path + 1] & (O_CREAT | __O_TMPFILE) ? ARG_VALUE : ARG_NONE;
+	return marshal_call(nr, &row, args);
+}
+
+/*
  * A libc walks these records without a look at their bounds, and a program joins a name to a path
  * without a look for slashes.
  */

@@ -170,6 +170,7 @@ long sys_readv(long nr, const u64 args[6]);
 long sys_writev(long nr, const u64 args[6]);
 long sys_preadv(long nr, const u64 args[6]);
 long sys_pwritev(long nr, const u64 args[6]);
+long sys_open(long nr, const u64 args[6]);
 long sys_getdents64(long nr, const u64 args[6]);
 long sys_ioctl(long nr, const u64 args[6]);
 long sys_fcntl(long nr, const u64 args[6]);

@@ -137,8 +137,8 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(copy_file_range, ARG(4), V, INOUT_OPT(u64), V, INOUT_OPT(u64), V, V),
 
 	/* Files: descriptors */
-	PLAIN(open, INT, STR, V, V),
-	PLAIN(openat, INT, V, STR, V, V),
+	HANDLED(open, sys_open),
+	HANDLED(openat, sys_open),
 	PLAIN(creat, INT, STR, V),
 	PLAIN(close, ZERO, V),
 	PLAIN(close_range, ZERO, V, V, V),

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -231,6 +232,55 @@ START_TEST(long_names)
 	name[4095] = 0;
 	must_be(shim_dispatch(SYS_open, (const u64[6]){ (u64)name }) == 0 && fake.calls == 1);
 	free(name);
+}
+END_TEST
+
+static long open_answer(long nr, const u64 args[6])
+{
+	memcpy(asked, args, sizeof(asked));
+	must_be(!strcmp((const char *)args[nr == SYS_openat], "/some/path"));
+	return next_result;
+}
+
+/* What is in the register of the mode is the mode only if a file may be created. */
+START_TEST(opening)
+{
+	static const struct {
+		u64 flags, mode, seen;
+	} calls[] = {
+		{ O_RDONLY, 0x620000001000, 0 }, { O_RDWR | O_TRUNC | O_DIRECTORY, 0666, 0 }, { O_WRONLY | O_CREAT, 0666, 0666 },
+		{ O_RDWR | O_TMPFILE, 0600, 0600 },
+	};
+	unsigned int i, at;
+
+	fake_reset();
+	fake.answer = open_answer;
+	prepare();
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		for (at = 0; at < 2; at++) {
+			given[0] = 77;
+			given[at] = (u64)buffers[0].data;
+			given[at + 1] = calls[i].flags;
+			given[at + 2] = calls[i].mode;
+			given[at + 3] = 0x620000002000;
+			next_result = 3;
+			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == 3);
+			must(asked[at + 1] == calls[i].flags && asked[at + 2] == calls[i].seen && !asked[at + 3], "call %u of %u: 0x%lx",
+			     i, at, asked[at + 2]);
+			must_be(asked[at] >= ARENA_BUF && asked[at] < ARENA_BUF_END && (!at || asked[0] == 77));
+			next_result = -ENOENT;
+			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == -ENOENT);
+			given[at] = 8;
+			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == -EFAULT);
+		}
+	}
+	given[0] = (u64)buffers[0].data;
+	next_result = 0x80000000;
+	if (!ended()) {
+		shim_dispatch(SYS_open, given);
+		must_be(false);
+	}
+	must_be(fake.check == INKTAG_CHECK_SYSCALL && fake.addr == SYS_open);
 }
 END_TEST
 
@@ -531,6 +581,7 @@ Suite *marshal_suite(void)
 	tcase_add_test(c, bad_pointers);
 	tcase_add_test(c, missing);
 	tcase_add_test(c, long_names);
+	tcase_add_test(c, opening);
 	tcase_add_loop_test(c, data, 0, ARRAY_SIZE(transfers));
 	tcase_add_test(c, vectors);
 	tcase_add_test(c, directory_entries);
