@@ -173,14 +173,14 @@ static void auxv_set(u64 *auxv, u64 type, u64 value, u64 new_type)
 	}
 }
 
-_Noreturn void launch_unprotected(struct plan *p, const struct process *pr, bool interp)
+_Noreturn void launch_unprotected(struct plan *p, const struct process *pr)
 {
 	const struct mapping *m;
 	u64 *sp = (u64 *)pr->argv - 1;
 	long r;
 
 	for (m = p->mapping + LAUNCH_TOKEN_SEGMENTS; m < p->mapping + p->count; m++) {
-		r = sys_call(__NR_mmap, m->start, m->end - m->start, PROT_READ | PROT_WRITE, map_flags(m, interp), -1, 0);
+		r = sys_call(__NR_mmap, m->start, m->end - m->start, PROT_READ | PROT_WRITE, map_flags(m, false), -1, 0);
 		if (r >= 0 && (u64)r != m->start)
 			r = -EEXIST;
 		if (r >= 0) {

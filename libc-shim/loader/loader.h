@@ -12,7 +12,7 @@
  *           launch and the measurement
  * launch.c  makes the mappings, gives the pages to the hypervisor, starts
  * sha256.c  for --measure
- * sys.c     system calls, messages: there is no libc here
+ * sys.c     system calls, messages: there is no libc here; string.c and format.c are the shim's
  *
  * Everything is at fixed addresses, and nothing of the process's own (its arguments, its
  * kernel's choices) goes into the measured pages: the same file has the same measurement.
@@ -20,6 +20,7 @@
 #ifndef LOADER_H
 #define LOADER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/elf.h>
@@ -43,16 +44,19 @@ typedef unsigned long u64;
 
 /* sys.c */
 long sys_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
-void *memcpy(void *to, const void *from, size_t n);
-void *memset(void *to, int c, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
-/* Knows %s, %ld, %lx. */
 void print(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *error_name(long r);
 void *pages(u64 len);	/* fresh memory, or the end */
+
+/* ../shim/string.c, ../shim/format.c */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t vformat(char *buf, size_t size, const char *fmt, va_list ap);
+size_t format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* image.c */
 #define IMAGE_SIZE_MAX		0x10000000UL
@@ -114,7 +118,7 @@ struct process {
 u64 auxv_get(const u64 *auxv, u64 type);
 /* interp: the kernel has mapped the program at its addresses already. */
 _Noreturn void launch_protected(struct plan *p, const struct process *pr, bool interp);
-_Noreturn void launch_unprotected(struct plan *p, const struct process *pr, bool interp);
+_Noreturn void launch_unprotected(struct plan *p, const struct process *pr);
 
 /* sha256.c */
 struct sha256 {

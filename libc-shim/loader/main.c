@@ -92,7 +92,7 @@ static _Noreturn void run_command(struct process *pr)
 	pr->argv += i;
 	pr->argc -= i;
 	if (unprotected)
-		launch_unprotected(&plan, pr, false);
+		launch_unprotected(&plan, pr);
 	launch_protected(&plan, pr, false);
 }
 

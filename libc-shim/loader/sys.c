@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* sys.c - what the loader needs of a libc. */
-#include <stdarg.h>
 #include <linux/mman.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/limits.h>
 #include "loader.h"
 
 long sys_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
@@ -18,32 +18,6 @@ long sys_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 		     : "a"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
 		     : "rcx", "r11", "memory");
 	return r;
-}
-
-void *memcpy(void *to, const void *from, size_t n)
-{
-	void *d = to;
-
-	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
-	return to;
-}
-
-void *memset(void *to, int c, size_t n)
-{
-	void *d = to;
-
-	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
-	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-	const u8 *x = a, *y = b;
-
-	for (; n; n--, x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
 }
 
 size_t strlen(const char *s)
@@ -62,68 +36,17 @@ int strcmp(const char *a, const char *b)
 	return (u8)*a - (u8)*b;
 }
 
-struct text {
-	int fd;
-	size_t len;
-	char buf[512];
-};
-
-static void flush(struct text *t)
-{
-	size_t done = 0;
-	long r;
-
-	while (done < t->len) {
-		r = sys_call(__NR_write, t->fd, (u64)t->buf + done, t->len - done, 0, 0, 0);
-		if (r <= 0)
-			break;
-		done += r;
-	}
-	t->len = 0;
-}
-
-static void put(struct text *t, char c)
-{
-	if (t->len == sizeof(t->buf))
-		flush(t);
-	t->buf[t->len++] = c;
-}
-
-static void put_number(struct text *t, u64 v, unsigned int base)
-{
-	char digits[24];
-	int n = 0;
-
-	do {
-		digits[n++] = "0123456789abcdef"[v % base];
-		v /= base;
-	} while (v);
-	while (n)
-		put(t, digits[--n]);
-}
-
 static void vprint(int fd, const char *fmt, va_list ap)
 {
-	struct text t = { .fd = fd };
-	const char *s;
-	u64 v;
+	static char text[2 * PATH_MAX];
+	size_t len = vformat(text, sizeof(text), fmt, ap), done;
+	long r;
 
-	for (; *fmt; fmt++) {
-		if (*fmt != '%') {
-			put(&t, *fmt);
-		} else if (*++fmt == 's') {
-			for (s = va_arg(ap, const char *); *s; s++)
-				put(&t, *s);
-		} else {
-			v = va_arg(ap, u64);
-			if (*++fmt == 'd' && (long)v < 0) {
-				put(&t, '-');
-				v = -v;
-			}
-			put_number(&t, v, *fmt == 'x' ? 16 : 10);
-		}
+	for (done = 0; done < len; done += r) {
+		r = sys_call(__NR_write, fd, (u64)text + done, len - done, 0, 0, 0);
+		if (r <= 0)
+			break;
 	}
-	flush(&t);
 }
 
 void print(int fd, const char *fmt, ...)
@@ -163,16 +86,12 @@ const char *error_name(long r)
 		{ ENAMETOOLONG, "name too long" }, { ENOSYS, "no such call" }, { ELOOP, "too many links" },
 		{ ESTALE, "it was ended" },
 	};
-	struct text t = { .fd = -1 };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i].code == -r)
 			return known[i].name;
-	put_number(&t, -r, 10);
-	memcpy(number, "error ", 6);
-	memcpy(number + 6, t.buf, t.len);
-	number[6 + t.len] = 0;
+	number[format(number, sizeof(number) - 1, "error %ld", -r)] = 0;
 	return number;
 }
 

@@ -1,66 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* report.c - lines on stderr, and the end of a program whose kernel lies. */
-#include <stdarg.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include "shim.h"
 
 #define LINE_MAX	256
 
-struct line {
-	char text[LINE_MAX];
-	size_t len;
-};
-
-static void put(struct line *l, const char *s)
-{
-	while (*s && l->len < sizeof(l->text))
-		l->text[l->len++] = *s++;
-}
-
-static void put_number(struct line *l, u64 v, unsigned int base)
-{
-	char digits[24];
-	size_t n = sizeof(digits) - 1;
-
-	digits[n] = 0;
-	do {
-		digits[--n] = "0123456789abcdef"[v % base];
-		v /= base;
-	} while (v);
-	put(l, digits + n);
-}
-
-/* Knows %s, %ld, %lx. */
+/* The line goes straight into the arena: nothing reads it there but the kernel. */
 static void say(const char *fmt, va_list ap)
 {
-	struct line l = { .len = 0 };
 	u64 mark = arena_mark();
-	char *buf = arena_alloc(sizeof(l.text));
-	u64 v;
+	char *line = arena_alloc(LINE_MAX);
+	size_t len;
 
-	if (!buf)
+	if (!line)
 		return;
-	put(&l, "inktag: ");
-	for (; *fmt && l.len < sizeof(l.text); fmt++) {
-		if (*fmt != '%') {
-			l.text[l.len++] = *fmt;
-		} else if (*++fmt == 's') {
-			put(&l, va_arg(ap, const char *));
-		} else {
-			v = va_arg(ap, u64);
-			if (*++fmt == 'd' && (long)v < 0) {
-				put(&l, "-");
-				v = -v;
-			}
-			put_number(&l, v, *fmt == 'x' ? 16 : 10);
-		}
-	}
-	if (l.len == sizeof(l.text))
-		l.len--;
-	l.text[l.len++] = '\n';
-	memcpy(buf, l.text, l.len);
-	hc_syscall(__NR_write, 2, (u64)buf, l.len, 0, 0, 0);
+	len = format(line, LINE_MAX, "inktag: ");
+	len += vformat(line + len, LINE_MAX - 1 - len, fmt, ap);
+	line[len++] = '\n';
+	hc_syscall(__NR_write, 2, (u64)line, len, 0, 0, 0);
 	arena_release(mark);
 }
 

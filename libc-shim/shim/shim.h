@@ -23,13 +23,14 @@
  * file.c     read and write in pieces, directories, ioctl, fcntl, poll
  * clock.c    time from the hypervisor
  * process.c  exit, thread pointer, identity, signals as far as they go
- * report.c   messages on stderr; the end when the kernel lies
+ * report.c   messages on stderr (format.c); the end when the kernel lies
  *
  * One thread and no signal handlers: no handler of this file can be entered twice.
  */
 #ifndef SHIM_H
 #define SHIM_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <inktag/abi.h>
@@ -71,6 +72,10 @@ void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t shim_strnlen(const char *s, size_t max);
+
+/* format.c: the length; no NUL at the end, and what does not fit is cut off. Knows %s, %ld, %lx. */
+size_t vformat(char *buf, size_t size, const char *fmt, va_list ap);
+size_t format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* report.c */
 void shim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -571,6 +571,20 @@ START_TEST(randomness)
 }
 END_TEST
 
+START_TEST(texts)
+{
+	char buf[40];
+	size_t len;
+
+	memset(buf, CANARY, sizeof(buf));
+	len = format(buf, 30, "%s: %ld %ld 0x%lx", "a", -9223372036854775807L - 1, 0L, 0xfeUL);
+	must_be(len == 30 && !memcmp(buf, "a: -9223372036854775808 0 0xfe", 30) && buf[30] == CANARY);
+	len = format(buf, 4, "%s%ld", "ab", 1234L);
+	must_be(len == 4 && !memcmp(buf, "ab12", 4) && buf[4] == '9');
+	must_be(format(buf, 0, "%s", "abc") == 0 && buf[0] == 'a');
+}
+END_TEST
+
 Suite *marshal_suite(void)
 {
 	Suite *s = suite_create("marshal");
@@ -588,6 +602,7 @@ Suite *marshal_suite(void)
 	tcase_add_test(c, poll_events);
 	tcase_add_test(c, clocks);
 	tcase_add_test(c, randomness);
+	tcase_add_test(c, texts);
 	suite_add_tcase(s, c);
 	return s;
 }
