@@ -4,6 +4,7 @@
  * "unprotected": do not expect the calls that are missing only to a protected one to be missing.
  */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <unwind.h>
 #include "check.h"
 
 static long nsec(const struct timespec *t)
@@ -82,10 +84,18 @@ static void on_signal(int sig)
 {
 }
 
+static void *thread(void *arg)
+{
+	*(int *)arg = 9;
+	pthread_exit(arg);
+}
+
 static void missing(int offered)
 {
+	pthread_t t;
 	pid_t pid;
-	int status;
+	void *back;
+	int status, set = 0;
 
 	check(signal(SIGUSR1, SIG_IGN) == SIG_DFL && !kill(getpid(), SIGUSR1), "a signal can be ignored");
 	check(signal(SIGUSR1, SIG_DFL) == SIG_IGN, "and what it was is told");
@@ -95,19 +105,69 @@ static void missing(int offered)
 		if (!pid)
 			_exit(7);
 		check(pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7, "fork, waitpid");
+		check(!pthread_create(&t, NULL, thread, &set) && !pthread_join(t, &back) && back == &set && set == 9,
+		      "pthread_create, pthread_join");
 		return;
 	}
 	check(signal(SIGUSR1, on_signal) == SIG_ERR && errno == ENOSYS, "a handler: ENOSYS");
 	check(fork() < 0 && errno == ENOSYS, "fork: ENOSYS");
 	check(vfork() < 0 && errno == ENOSYS, "vfork: ENOSYS");
 	check(execl("/bin/true", "true", NULL) < 0 && errno == ENOSYS, "exec: ENOSYS");
+	check(pthread_create(&t, NULL, thread, &set) == ENOSYS && !set, "pthread_create: ENOSYS");
+}
+
+struct trace {
+	int frames, in_main;
+};
+
+int main(int argc, char **argv);
+
+static _Unwind_Reason_Code frame(struct _Unwind_Context *context, void *arg)
+{
+	struct trace *t = arg;
+
+	t->frames++;
+	t->in_main += _Unwind_FindEnclosingFunction((void *)_Unwind_GetIP(context)) == (void *)main;
+	return _URC_NO_REASON;
+}
+
+static __attribute__((noinline)) void unwinding(void)
+{
+	struct trace t = { 0 };
+
+	_Unwind_Backtrace(frame, &t);
+	check(t.frames >= 3 && t.frames < 100 && t.in_main == 1, "_Unwind_Backtrace: %d frames", t.frames);
+}
+
+static int unwound;
+
+static void on_unwind(void *arg)
+{
+	unwound += *(int *)arg;
+}
+
+/* The last thread has ended. */
+static void at_end(void)
+{
+	int status;
+
+	check(unwound == 5, "pthread_exit runs the clean-up handler, and the functions of atexit");
+	status = summary();
+	fflush(stdout);
+	_exit(status);
 }
 
 int main(int argc, char **argv)
 {
+	int five = 5;
+
 	identity();
 	clocks();
 	randomness();
 	missing(argc > 1 && !strcmp(argv[1], "unprotected"));
-	return summary();
+	unwinding();
+	atexit(at_end);
+	pthread_cleanup_push(on_unwind, &five);
+	pthread_exit(NULL);
+	pthread_cleanup_pop(0);
 }

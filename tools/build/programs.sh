@@ -39,7 +39,8 @@ build_programs() {
 
 	step "tests/hap"
 	for p in "$top"/tests/hap/*.c; do
-		"$cc" -O2 -Wall -Wextra -Wno-unused-parameter -Wno-format-truncation -Werror -o "$out/bin/$(basename "$p" .c)" "$p"
+		"$cc" -O2 -fexceptions -Wall -Wextra -Wno-unused-parameter -Wno-format-truncation -Werror \
+			-o "$out/bin/$(basename "$p" .c)" "$p"
 	done
 
 	step "check"
