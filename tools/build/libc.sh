@@ -1,12 +1,25 @@
 #!/bin/bash
-# build/libc: the compiler wrapper inktag-cc with its C library, the shim, and the loader.
-#   bin/inktag-cc   lib/, include/   lib/ld-inktag.so.1 (to be installed as /lib/ld-inktag.so.1)
-# build/uclibc has the C library and the kernel's headers alone, which take most of the time.
+# Builds the C library for protected programs: uClibc-ng with libc-shim/uclibc, the shim, the loader, inktag-cc.
+#
+#   tools/build/libc.sh [--help]
+#
+# Result in build/libc:
+#   bin/inktag-cc          the compiler wrapper
+#   lib/, include/         what it compiles and links with
+#   lib/ld-inktag.so.1     the loader, to be installed as /lib/ld-inktag.so.1
+# and in build/uclibc the C library and the kernel's headers alone, which take most of the time.
+case ${1-} in
+--help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
+?*) echo "libc.sh: unknown argument $1" >&2; exit 2 ;;
+esac
 . "$(dirname "$0")/../lib.sh"
 
 need_packages gcc libc6-dev make patch xz-utils ccache rsync bison flex 'uclibc-source>=1.0.35'
 src=$top/libc-shim
 kernel=$(linux_source)
+# Of the installed version, whichever it is.
+tarball=(/usr/src/uClibc-ng-*.tar.xz)
+[[ ${#tarball[@]} == 1 && -e ${tarball[0]} ]] || die "not one uClibc-ng, of the package uclibc-source, is in /usr/src, but: ${tarball[*]}"
 
 # No instruction that enters the kernel, in these objects or archives; names of functions after them may have one.
 # In the trusted context one such instruction ends the program.
@@ -22,12 +35,12 @@ check_no_syscall() {
 
 build_uclibc() {
 	local out=$1 work=$1/work p
-	mkdir -p "$work"
+	mkdir -p "$work/uClibc-ng"
 	step "kernel headers"
 	make -C "$kernel" ARCH=x86_64 O="$work/headers" INSTALL_HDR_PATH="$out" headers_install
 	step "unpack uClibc-ng"
-	tar -C "$work" -xJf /usr/src/uClibc-ng-1.0.35.tar.xz
-	cd "$work/uClibc-ng-1.0.35"
+	tar -C "$work/uClibc-ng" --strip-components=1 -xJf "${tarball[0]}"
+	cd "$work/uClibc-ng"
 	for p in "$src"/uclibc/*.patch; do
 		step "patch ${p##*/}"
 		patch -p1 --no-backup-if-mismatch <"$p"
@@ -36,7 +49,7 @@ build_uclibc() {
 	step "configure uClibc-ng"
 	yes '' 2>/dev/null | make ARCH=x86_64 oldconfig || [[ ${PIPESTATUS[1]} == 0 ]]
 	step "compile uClibc-ng"
-	nice make -j2 ARCH=x86_64 CC="ccache gcc"
+	nice make -j"$(nproc)" ARCH=x86_64 CC="ccache gcc"
 	step "install uClibc-ng"
 	make ARCH=x86_64 CC="ccache gcc" PREFIX="$out" install_dev
 	step "check uClibc-ng"

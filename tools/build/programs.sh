@@ -1,8 +1,16 @@
 #!/bin/bash
-# build/programs/bin: programs made by inktag-cc, for tests and the demo.
-#   bzip2              Debian's source package, its source unchanged
-#   sort, sha256sum    applets of Debian's busybox, its source unchanged
-#   hello, ...         tests/hap/*.c
+# Builds programs with inktag-cc, for tests and the demo.
+#
+#   tools/build/programs.sh [--help]
+#
+# Result in build/programs/bin:
+#   bzip2               Debian's source package, its source unchanged
+#   sort, sha256sum     applets of Debian's busybox, likewise
+#   hello, ...          tests/hap/*.c
+case ${1-} in
+--help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
+?*) echo "programs.sh: unknown argument $1" >&2; exit 2 ;;
+esac
 . "$(dirname "$0")/../lib.sh"
 
 need_packages gcc libc6-dev make dpkg-dev
@@ -34,7 +42,7 @@ build_programs() {
 	done
 	yes '' 2>/dev/null | make -C "$work/busybox" oldconfig || [[ ${PIPESTATUS[1]} == 0 ]]
 	# Its own link step tries out libraries with flags of its own; SKIP_STRIP keeps the symbols.
-	make -C "$work/busybox" -j2 CC="$cc" HOSTCC=gcc SKIP_STRIP=y busybox
+	make -C "$work/busybox" -j"$(nproc)" CC="$cc" HOSTCC=gcc SKIP_STRIP=y busybox
 	for p in "${applets[@]}"; do cp "$work/busybox/busybox" "$out/bin/${p,,}"; done
 
 	step "tests/hap"
@@ -45,9 +53,10 @@ build_programs() {
 
 	step "check"
 	for p in "$out"/bin/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done
-	head -c 9000000 /usr/src/uClibc-ng-1.0.35.tar.xz | "$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -c |
-		"$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -dc >"$work/back"
-	head -c 9000000 /usr/src/uClibc-ng-1.0.35.tar.xz | cmp - "$work/back" || die "bzip2 does not give back what it compressed"
+	cat "$busybox"/*.orig.tar.* >"$work/in"
+	"$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -c "$work/in" |
+		"$build/libc/lib/ld-inktag.so.1" --unprotected "$out/bin/bzip2" -dc | cmp - "$work/in" ||
+		die "bzip2 does not give back what it compressed"
 	rm -rf "$work"
 }
 
