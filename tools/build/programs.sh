@@ -5,7 +5,8 @@
 #
 # Result in build/programs/bin:
 #   bzip2               Debian's source package, its source unchanged
-#   sort, sha256sum     applets of Debian's busybox, likewise
+#   gnu-hello           GNU hello, likewise, by its configure script
+#   sort, sha256sum...  applets of Debian's busybox, likewise
 #   hello, ...          tests/hap/*.c
 case ${1-} in
 --help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
@@ -17,11 +18,15 @@ need_packages gcc libc6-dev make dpkg-dev
 [[ -e $build/libc/bin/inktag-cc ]] || die "build/libc is missing; run: make libc"
 cc=$(readlink -f "$build/libc")/bin/inktag-cc
 bzip2=$(debian_source bzip2 bookworm)
+hello=$(debian_source hello bookworm)
 busybox=$(debian_source busybox bookworm)
 
-# The applets as one program, named after the first; busybox finds out by its name which one is meant.
-applets=(SORT SHA256SUM)
-options=(SH_IS_NONE LFS LONG_OPTS FEATURE_SORT_BIG FEATURE_MD5_SHA1_SUM_CHECK "${applets[@]}")
+# The applets as one program, under the name of each; busybox finds out by its name which one is meant.
+applets=(SORT SHA256SUM AWK CMP CP CUT DIFF FIND GREP GUNZIP GZIP HEAD LS MV OD SED STAT TAIL TAR TR UNIQ WC)
+options=(SH_IS_NONE LFS LONG_OPTS DESKTOP FEATURE_SORT_BIG FEATURE_MD5_SHA1_SUM_CHECK FEATURE_AWK_LIBM
+	FEATURE_DIFF_DIR FEATURE_FIND_PRINT0 FEATURE_FIND_SIZE FEATURE_FIND_TYPE FEATURE_GREP_CONTEXT FEATURE_LS_RECURSIVE
+	FEATURE_LS_SORTFILES FEATURE_LS_TIMESTAMPS FEATURE_STAT_FORMAT FEATURE_TAR_CREATE FEATURE_TAR_GNU_EXTENSIONS
+	FEATURE_TAR_LONG_OPTIONS FEATURE_TR_CLASSES "${applets[@]}")
 
 build_programs() {
 	local out=$1 work=$1/work p
@@ -31,6 +36,14 @@ build_programs() {
 	# Debian links its bzip2 with the shared library, which is not for us; -lbz2 then finds the other.
 	make -C "$work/bzip2" CC="$cc" -o libbz2.so libbz2.a bzip2
 	cp "$work/bzip2/bzip2" "$out/bin/"
+
+	step "hello"
+	debian_unpack hello bookworm "$work/hello"
+	cd "$work/hello"
+	./configure --host=x86_64-linux-uclibc CC="$cc"
+	make -j"$(nproc)"
+	cp hello "$out/bin/gnu-hello"
+	cd "$out"
 
 	step "busybox"
 	debian_unpack busybox bookworm "$work/busybox"
@@ -43,7 +56,8 @@ build_programs() {
 	yes '' 2>/dev/null | make -C "$work/busybox" oldconfig || [[ ${PIPESTATUS[1]} == 0 ]]
 	# Its own link step tries out libraries with flags of its own; SKIP_STRIP keeps the symbols.
 	make -C "$work/busybox" -j"$(nproc)" CC="$cc" HOSTCC=gcc SKIP_STRIP=y busybox
-	for p in "${applets[@]}"; do cp "$work/busybox/busybox" "$out/bin/${p,,}"; done
+	cp "$work/busybox/busybox" "$out/bin/sort"
+	for p in "${applets[@]:1}"; do ln "$out/bin/sort" "$out/bin/${p,,}"; done
 
 	step "tests/hap"
 	for p in "$top"/tests/hap/*.c; do
@@ -60,4 +74,4 @@ build_programs() {
 	rm -rf "$work"
 }
 
-build_cached programs build_programs "$top/tests/hap" "$build/libc/" "${BASH_SOURCE[0]}" "$bzip2" "$busybox"
+build_cached programs build_programs "$top/tests/hap" "$build/libc/" "${BASH_SOURCE[0]}" "$bzip2" "$hello" "$busybox"
