@@ -10,7 +10,7 @@ case ${1-} in
 esac
 . "$(dirname "$0")/../lib.sh"
 
-need_packages gcc libc6-dev make kmod libelf-dev
+need_packages gcc gcc-12 libc6-dev binutils make kmod libelf1
 [[ -e $build/guest-kernel/.complete ]] || die "the guest kernel is not built: run make guest-kernel"
 kernel=$(readlink -f "$build/guest-kernel")
 

@@ -15,23 +15,20 @@ case ${1-} in
 esac
 . "$(dirname "$0")/../lib.sh"
 
-need_packages linux-source-6.12 gcc make patch ccache flex bison bc libelf-dev lz4 kmod
-source=$(linux_source)
+need_packages gcc gcc-12 libc6-dev binutils make patch ccache flex bison bc libelf-dev lz4 kmod xz-utils
+linux=$(linux_tree)
 patches=$top/guest-kernel-patches
 
 lay_out() {
-	local tree=$1 patch
+	local tree=$1
 	step 'laying out the tree'
 	rm -rf "$tree"
 	# Hard links: patch writes a new file in place of the one it changes, and the build changes none.
-	cp -al "$source" "$tree"
+	cp -al "$linux/source" "$tree"
 	cp -r --remove-destination "$patches/files/." "$tree/"
 	mkdir "$tree/include/inktag"
 	cp "$top"/hyp/include/inktag/*.h "$tree/include/inktag/"
-	for patch in "$patches"/[0-9]*.patch; do
-		echo "applying ${patch##*/}"
-		patch -d "$tree" -p1 --no-backup-if-mismatch <"$patch"
-	done
+	apply_patches "$tree" "$patches"/[0-9]*.patch
 }
 
 configure() {
@@ -72,4 +69,4 @@ build_guest_kernel() {
 
 build_cached guest-kernel build_guest_kernel "$0" "$patches/files" "$patches"/[0-9]*.patch "$patches"/*.config \
 	"$top/hyp/include/inktag" \
-	"str:$(dpkg-query -W -f '${Package} ${Version} ' linux-source-6.12 gcc-12)"
+	"str:${linux##*/}" "str:$(dpkg-query -W -f '${Package} ${Version} ' gcc-12)"

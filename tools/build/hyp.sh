@@ -1,10 +1,12 @@
 #!/bin/bash
-# Builds the hypervisor: KVM of the installed Linux 6.12 with hyp/patches and the files of hyp/.
+# Builds the hypervisor: KVM of Debian's Linux 6.12 with hyp/patches and the files of hyp/.
 #
 #   tools/build/hyp.sh [--help]
 #
-# Result: build/hyp/kvm.ko and kvm-amd.ko, for the release of linux-headers-6.12-amd64; build/hyp/debug/ has
-# them with debug information.
+# Result in build/hyp:
+#   kvm.ko, kvm-amd.ko   for the release of Debian's linux-image-6.12-amd64
+#   debug/               the same with debug information
+#   linux                that release: image, modules, headers, source, unpacked in the cache
 #
 # In a directory laid out as the kernel tree, with only KVM's files in it:
 #   arch/x86/kvm virt/kvm and the headers about KVM   from linux-source-6.12
@@ -18,9 +20,9 @@ case ${1-} in
 esac
 . "$(dirname "$0")/../lib.sh"
 
-need_packages linux-headers-6.12-amd64 linux-image-6.12-amd64 linux-source-6.12 make patch ccache kmod
-release=$(kernel_release)
-source=$(linux_source)
+# What the headers' own tools (objtool, modpost) are linked with is here, too.
+need_packages gcc-12 binutils make patch ccache kmod xz-utils libelf1 libssl3 zlib1g
+linux=$(linux_tree)
 
 kvm_files=(
 	arch/x86/kvm virt/kvm
@@ -33,18 +35,15 @@ kvm_files=(
 )
 
 lay_out() {
-	local tree=$1 patch file kvm=$1/arch/x86/kvm
+	local tree=$1 file kvm=$1/arch/x86/kvm
 	step 'laying out the tree'
 	rm -rf "$tree"
 	mkdir -p "$tree"
-	tar -C "$source" -c "${kvm_files[@]}" | tar -C "$tree" -x
+	tar -C "$linux/source" -c "${kvm_files[@]}" | tar -C "$tree" -x
 	mkdir -p "$kvm/inktag/include"
 	for file in "$top"/hyp/{core,kvm,svm}/*.[chS]; do cp "$file" "$kvm/inktag/"; done
 	cp -r "$top/hyp/include/inktag" "$kvm/inktag/include/"
-	for patch in "$top"/hyp/patches/*.patch; do
-		echo "applying ${patch##*/}"
-		patch -d "$tree" -p1 --no-backup-if-mismatch <"$patch"
-	done
+	apply_patches "$tree" "$top"/hyp/patches/*.patch
 	# The Makefile looks for its own tree in $(srctree), which is the headers package here.
 	# shellcheck disable=SC2016
 	sed -i 's|\$(srctree)|$(src)/../../..|' "$kvm/Makefile"
@@ -60,7 +59,7 @@ build_hyp() {
 	step 'compiling'
 	# NOSTDINC_FLAGS are the only flags before the include path of the headers package.
 	# In depend mode ccache does not preprocess each file a second time.
-	CCACHE_DEPEND=1 nice make -C "/usr/src/linux-headers-$release" -j"$(nproc)" M="$tree/arch/x86/kvm" \
+	CCACHE_DEPEND=1 nice make -C "$linux/headers" -j"$(nproc)" M="$tree/arch/x86/kvm" \
 		CONFIG_KVM_INTEL=n CONFIG_DEBUG_INFO_BTF_MODULES= DEBIAN_KERNEL_USE_CCACHE=1 \
 		NOSTDINC_FLAGS="-nostdinc -I$tree/arch/x86/include -I$tree/include -I$tree/arch/x86/include/uapi -I$tree/include/uapi" \
 		modules
@@ -68,11 +67,12 @@ build_hyp() {
 		cp "$tree/arch/x86/kvm/$m.ko" "$out/debug/"
 		strip --strip-debug -o "$out/$m.ko" "$out/debug/$m.ko"
 	done
+	ln -s "$linux" "$out/linux"
 	exec {lock}>&-
 }
 
 shopt -s nullglob
-inputs=("$0" "$top/hyp/include" "str:$(dpkg-query -W -f '${Version}' linux-source-6.12 gcc-12)")
+inputs=("$0" "$top/hyp/include" "str:${linux##*/}" "str:$(dpkg-query -W -f '${Version}' gcc-12)")
 for dir in "$top"/hyp/{core,kvm,svm,patches}; do
 	[[ ! -d $dir ]] || inputs+=("$dir")
 done

@@ -80,7 +80,7 @@ build_libc() {
 	rm "$out/check" "$out/check.c"
 }
 
-versions=(str:"$(dpkg-query -W -f '${Package} ${Version};' uclibc-source linux-source-6.12 gcc-12 binutils)")
+versions=(str:"$(dpkg-query -W -f '${Package} ${Version};' uclibc-source gcc-12 binutils)" "str:$(linux_version)")
 # Of this script only what makes the C library counts for it.
 build_cached uclibc build_uclibc "$src/uclibc" "str:$(declare -f check_no_syscall build_uclibc)" "${versions[@]}"
 build_cached libc build_libc "$src/shim" "$src/loader" "$src/cc" "$src/Makefile" "$top/hyp/include/inktag" "${BASH_SOURCE[0]}" "${versions[@]}" \

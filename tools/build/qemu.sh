@@ -27,23 +27,20 @@ options=(
 	--disable-install-blobs --firmwarepath=/usr/share/seabios:/usr/share/qemu
 )
 
-need_packages gcc libc6-dev ccache make ninja-build pkgconf patch dpkg-dev libglib2.0-dev zlib1g-dev \
+need_packages gcc gcc-12 libc6-dev ccache make ninja-build pkgconf patch dpkg-dev libglib2.0-dev zlib1g-dev \
 	python3 python3-venv python3-setuptools python3-pkg-resources seabios qemu-system-data
 source=$(debian_source qemu trixie)
 
-# QEMU 10.0 asks for a newer Meson than Debian 12 has. It is unpacked for this build, not installed.
+# QEMU 10.0 asks for a newer Meson than Debian 12 has. It is unpacked in the cache, not installed.
 add_meson() {
-	local dir=$1
-	mkdir "$dir"
-	cd "$dir"
-	apt_private bookworm-backports download meson
-	dpkg-deb -x meson_*.deb .
-	export PYTHONPATH=$dir/usr/lib/python3/dist-packages
+	local meson
+	meson=$(debian_package meson bookworm-backports)
+	export PYTHONPATH=$meson/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1
 }
 
 # One directory for all builds, so that ccache sees the same paths.
 build_qemu() {
-	local out=$1 work=$cache/work/qemu lock patch
+	local out=$1 work=$cache/work/qemu lock
 	mkdir -p "$cache/work"
 	exec {lock}>"$cache/locks/qemu-work"
 	flock "$lock"
@@ -54,13 +51,10 @@ build_qemu() {
 	debian_unpack qemu trixie "$work/src"
 	cp -r "$patches/files/." "$work/src/"
 	cp -r "$abi" "$work/src/linux-headers/"
-	for patch in "$patches"/*.patch; do
-		echo "applying ${patch##*/}"
-		patch -d "$work/src" -p1 --no-backup-if-mismatch <"$patch"
-	done
+	apply_patches "$work/src" "$patches"/*.patch
 
 	step 'configuring'
-	add_meson "$work/meson"
+	add_meson
 	cd "$work/build"
 	CC='ccache gcc' ../src/configure "${options[@]}"
 
