@@ -4,7 +4,7 @@ PARTS := hyp guest-kernel qemu libc programs attack
 export V
 
 help:
-	@echo 'make check-host    what this machine can do, and what it lacks'
+	@echo 'make check-host    what this machine can do, and what it lacks (tools/check-host: an exit status for each lack)'
 	@echo 'make demo          builds all, then shows bzip2 protected from its kernel'
 	@echo 'make test          builds all, then runs the unit tests and the tests in the lab'
 	@echo 'make unit          the unit tests alone'
