@@ -9,6 +9,7 @@
 #include "shim.h"
 
 #define NSEC	1000000000UL
+#define FOREVER	(1L << 33)	/* seconds; sums of two fit in 64 bits of nanoseconds */
 
 /* No answer is before an earlier one, even if the host's administrator sets its clock back. */
 static u64 last_realtime, last_boottime;
@@ -97,4 +98,76 @@ long sys_time(long nr, const u64 args[6])
 	if (at)
 		*at = realtime / NSEC;
 	return realtime / NSEC;
+}
+
+/* What is left until `end`, on one of the two clocks; 0: it is over. */
+static long left_until(u64 end, bool realtime, u64 *left)
+{
+	u64 real, boot, t;
+	long r = now(&real, &boot);
+
+	t = realtime ? real : boot;
+	*left = !r && t < end ? end - t : 0;
+	return r;
+}
+
+/* The kernel is asked again if it comes back too early. It gets the time that is left: its clocks start elsewhere. */
+static long sleep_until(u64 end, bool realtime, u64 *left)
+{
+	u64 mark = arena_mark();
+	struct __kernel_timespec *buf = arena_alloc(sizeof(*buf));
+	long r, err;
+
+	if (!buf)
+		return -ENOMEM;
+	do {
+		r = left_until(end, realtime, left);
+		if (r || !*left)
+			break;
+		buf->tv_sec = *left / NSEC;
+		buf->tv_nsec = *left % NSEC;
+		r = checked(__NR_nanosleep, hc_syscall(__NR_nanosleep, (u64)buf, 0, 0, 0, 0, 0), 0);
+		err = left_until(end, realtime, left);
+	} while (!r && !err && *left);
+	arena_release(mark);
+	return r;
+}
+
+long sys_nanosleep(long nr, const u64 args[6])
+{
+	const bool plain = nr == __NR_nanosleep, absolute = !plain && args[1] & TIMER_ABSTIME;
+	const u64 want = args[plain ? 0 : 2], rem = args[plain ? 1 : 3];
+	struct __kernel_timespec ts;
+	u64 real, boot, end, left;
+	bool realtime = false;
+	long r;
+
+	switch (plain ? CLOCK_MONOTONIC : (int)args[0]) {
+	case CLOCK_REALTIME:
+		realtime = absolute;	/* a relative sleep is as long whoever sets the clock */
+		break;
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (!user_range_ok(want, sizeof(ts)) || (rem && !user_range_ok(rem, sizeof(ts))))
+		return -EFAULT;
+	memcpy(&ts, (const void *)want, sizeof(ts));
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (s64)NSEC)
+		return -EINVAL;
+	r = now(&real, &boot);
+	if (r)
+		return r;
+	if (ts.tv_sec > FOREVER)
+		ts.tv_sec = FOREVER;
+	end = ts.tv_sec * NSEC + ts.tv_nsec;
+	r = sleep_until(absolute ? end : boot + end, realtime, &left);
+	if (r == -EINTR && rem && !absolute) {
+		ts.tv_sec = left / NSEC;
+		ts.tv_nsec = left % NSEC;
+		memcpy((void *)rem, &ts, sizeof(ts));
+	}
+	return r;
 }

@@ -377,6 +377,19 @@ long sys_ppoll(long nr, const u64 args[6])
 	return r;
 }
 
+/* What select left of its timeout; never more than there was. */
+static void time_left(struct __kernel_old_timeval *asked, const volatile struct __kernel_old_timeval *left)
+{
+	s64 sec = left->tv_sec, usec = left->tv_usec;
+
+	if (sec < 0 || usec < 0 || usec >= 1000000)
+		sec = usec = 0;
+	if (sec < asked->tv_sec || (sec == asked->tv_sec && usec < asked->tv_usec)) {
+		asked->tv_sec = sec;
+		asked->tv_usec = usec;
+	}
+}
+
 /*
  * select and pselect6. A set holds FD_SETSIZE_MAX bits in the program, whatever nfds says; bits
  * from nfds on stay as they are, and none may be set that was not asked for.
@@ -427,7 +440,7 @@ long sys_select(long nr, const u64 args[6])
 	if (ready != (u64)r)
 		shim_lie(nr, r, "it is not the number of ready descriptors");
 	if (nr == __NR_select && args[4])
-		memcpy((void *)args[4], (const void *)timeout, timeout_size);
+		time_left((void *)args[4], (const volatile struct __kernel_old_timeval *)timeout);
 out:
 	arena_release(mark);
 	return r;

@@ -45,8 +45,10 @@ static u64 result_max(const struct call *call, const u64 args[6])
 {
 	switch (call->result) {
 	case RESULT_INT:
+	case RESULT_SURE_INT:
 		return 0x7fffffff;
 	case RESULT_U32:
+	case RESULT_SURE_U32:
 		return 0xffffffff;
 	case RESULT_LONG:
 		return 0x7fffffffffffffff;
@@ -119,7 +121,9 @@ long marshal_call(long nr, const struct call *call, const u64 args[6])
 	}
 	r = checked(nr, hc_syscall(nr, given[0], given[1], given[2], given[3], given[4], given[5]),
 		    result_max(call, args));
-	if (IS_ERR(r) && !(call->out_on_eintr && r == -EINTR))
+	if (IS_ERR(r) && (call->result == RESULT_SURE_INT || call->result == RESULT_SURE_U32))
+		shim_lie(nr, r, "it cannot fail");
+	if (IS_ERR(r))
 		goto out;
 	for (i = 0; i < 6; i++) {
 		const struct arg *a = &call->arg[i];

@@ -160,6 +160,8 @@ static long mm_map(long nr, u64 addr, u64 len, u32 prot, u64 flags, bool fixed)
 	prev = fixed ? desc_below(&mm_list, addr) : req.prev;
 	if (fixed ? req.addr != addr : !desc_range_ok(req.addr, len) || in_fixed(req.addr, len))
 		mm_lie("mmap", req.addr, prev);
+	if (req.flags & MAP_32BIT && req.addr + len > 1UL << 31)
+		mm_lie("mmap", req.addr, prev);
 	if (!desc_gap(&mm_list, prev, req.addr, len, NONE))
 		mm_lie("mmap", req.addr, prev);
 	*desc(t) = (struct inktag_desc){

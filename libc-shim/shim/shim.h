@@ -128,6 +128,8 @@ enum result {
 	RESULT_ZERO,
 	RESULT_INT,	/* 0..INT_MAX: descriptors, process ids, counts */
 	RESULT_U32,	/* user ids */
+	RESULT_SURE_INT,	/* the same two, of a call that cannot fail */
+	RESULT_SURE_U32,
 	RESULT_LONG,	/* 0..LONG_MAX: offsets */
 	RESULT_ARG,	/* 0..args[count] */
 };
@@ -139,7 +141,6 @@ struct call {
 	struct arg arg[6];
 	u8 result;	/* enum result */
 	u8 count;
-	bool out_on_eintr;
 	/* Examines what was copied out: the trusted copies are at args[]. False: a lie. */
 	bool (*check)(long r, const u64 args[6]);
 };
@@ -187,6 +188,7 @@ long sys_select(long nr, const u64 args[6]);
 long sys_clock_gettime(long nr, const u64 args[6]);
 long sys_gettimeofday(long nr, const u64 args[6]);
 long sys_time(long nr, const u64 args[6]);
+long sys_nanosleep(long nr, const u64 args[6]);
 
 /* process.c */
 long sys_exit(long nr, const u64 args[6]);

@@ -32,6 +32,8 @@
 #define ZERO		.result = RESULT_ZERO
 #define INT		.result = RESULT_INT
 #define U32		.result = RESULT_U32
+#define SURE_INT	.result = RESULT_SURE_INT
+#define SURE_U32	.result = RESULT_SURE_U32
 #define LONG		.result = RESULT_LONG
 #define ARG(n)		.result = RESULT_ARG, .count = n
 
@@ -177,7 +179,7 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(utimes, ZERO, STR, IN_OPT(utimes_pair)),
 	PLAIN(futimesat, ZERO, V, STR_OPT, IN_OPT(utimes_pair)),
 	PLAIN(utimensat, ZERO, V, STR_OPT, IN_OPT(utimens_pair), V),
-	PLAIN(umask, INT, V),
+	PLAIN(umask, SURE_INT, V),
 	PLAIN(link, ZERO, STR, STR),
 	PLAIN(linkat, ZERO, V, STR, V, STR, V),
 	PLAIN(symlink, ZERO, STR, STR),
@@ -214,32 +216,26 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(gettimeofday, sys_gettimeofday),
 	HANDLED(time, sys_time),
 	PLAIN(clock_getres, ZERO, V, OUT_OPT(struct __kernel_timespec)),
-	[__NR_nanosleep] = {
-		.name = "nanosleep", ZERO, .out_on_eintr = true,
-		.arg = { IN(struct __kernel_timespec), OUT_OPT(struct __kernel_timespec) },
-	},
-	[__NR_clock_nanosleep] = {
-		.name = "clock_nanosleep", ZERO, .out_on_eintr = true,
-		.arg = { V, V, IN(struct __kernel_timespec), OUT_OPT(struct __kernel_timespec) },
-	},
-	PLAIN(alarm, U32, V),
+	HANDLED(nanosleep, sys_nanosleep),
+	HANDLED(clock_nanosleep, sys_nanosleep),
+	PLAIN(alarm, SURE_U32, V),
 	PLAIN(getitimer, ZERO, V, OUT(itimerval)),
 	PLAIN(setitimer, ZERO, V, IN_OPT(itimerval), OUT_OPT(itimerval)),
 	PLAIN(times, LONG, OUT_OPT(struct tms)),
 
 	/* Identity, limits, the machine */
-	PLAIN(getpid, INT),
-	PLAIN(getppid, INT),
-	PLAIN(gettid, INT),
-	PLAIN(getpgrp, INT),
+	PLAIN(getpid, SURE_INT),
+	PLAIN(getppid, SURE_INT),
+	PLAIN(gettid, SURE_INT),
+	PLAIN(getpgrp, SURE_INT),
 	PLAIN(getpgid, INT, V),
 	PLAIN(setpgid, ZERO, V, V),
 	PLAIN(getsid, INT, V),
 	PLAIN(setsid, INT),
-	PLAIN(getuid, U32),
-	PLAIN(geteuid, U32),
-	PLAIN(getgid, U32),
-	PLAIN(getegid, U32),
+	PLAIN(getuid, SURE_U32),
+	PLAIN(geteuid, SURE_U32),
+	PLAIN(getgid, SURE_U32),
+	PLAIN(getegid, SURE_U32),
 	PLAIN(getresuid, ZERO, OUT(u32), OUT(u32), OUT(u32)),
 	PLAIN(getresgid, ZERO, OUT(u32), OUT(u32), OUT(u32)),
 	PLAIN(setuid, ZERO, V),

@@ -548,6 +548,12 @@ START_TEST(false_results)
 		fake.lie = lie_result;
 		must_end(INKTAG_CHECK_SYSCALL, do_munmap(WORLD_AT(10), PAGE));
 	}
+	/* Not below 2 GiB. */
+	fresh();
+	false_addr = (1UL << 31) - PAGE;
+	fake.lie = lie_addr;
+	must_end(INKTAG_CHECK_MMAP, sys_mmap(SYS_mmap, (const u64[6]){
+		0, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0 }));
 	/* A heap that stands elsewhere. */
 	fresh();
 	false_addr = WORLD_AT(3);
