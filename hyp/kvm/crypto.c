@@ -157,5 +157,7 @@ void ink_hash_final(struct ink_hash *hash, u8 out[32])
 
 void ink_hash_free(struct ink_hash *hash)
 {
-	kfree_sensitive(hash);
+	if (hash)
+		memzero_explicit(hash, sizeof(*hash));
+	ink_free(hash);
 }
