@@ -26,7 +26,6 @@ static const char usage[] =
 "  write PID ADDR HEX\n"
 "  exchange PID ADDR ADDR2           contents of two pages\n"
 "  exchange-pte PID ADDR ADDR2       page-table entries of two pages\n"
-"  remap PID ADDR PFN                the entry gets another frame\n"
 "  save PID ADDR SLOT                keep the page's content ...\n"
 "  replay PID ADDR SLOT              ... and put it back later\n"
 "  scan PID HEX                      hits in all its pages\n"
@@ -41,7 +40,8 @@ static const char usage[] =
 "  hook PID WHERE [nr=N] [skip=N] [times=N] [FIELD=VALUE]...\n"
 "                                    at: syscall (number arg1 to arg6), result (result),\n"
 "                                    interrupt, fault, mm (result addr prev)\n"
-"  seen WHERE [SECONDS]              what the hook saw last: registers, xstate; waits for it\n"
+"  seen WHERE [SECONDS]              what the hook saw last: registers, xstate, and at a fault the\n"
+"                                    address (result); waits for it\n"
 "  unhook                            all\n"
 "devices, without the kernel touching the frame:\n"
 "  disk-write PID ADDR DEVICE OFFSET\n"
@@ -407,15 +407,21 @@ static void print_xstate(const __u8 *x)
 	__u64 present, w[4];
 	int i;
 
+	/* What is not marked present is in its initial state, whatever stands there. */
 	memcpy(&present, x + 512, 8);
 	printf("xstate_bv 0x%llx\n", present);
 	for (i = 0; i < 8; i++) {
-		memcpy(w, x + 32 + 16 * i, 16);
+		memset(w, 0, sizeof(w));
+		if (present & 1)
+			memcpy(w, x + 32 + 16 * i, 16);
 		printf("st%d 0x%04llx%016llx\n", i, w[1] & 0xffff, w[0]);
 	}
 	for (i = 0; i < 16; i++) {
-		memcpy(w, x + 160 + 16 * i, 16);
-		memcpy(w + 2, x + 576 + 16 * i, 16);
+		memset(w, 0, sizeof(w));
+		if (present & 2)
+			memcpy(w, x + 160 + 16 * i, 16);
+		if (present & 4)
+			memcpy(w + 2, x + 576 + 16 * i, 16);
 		printf("ymm%d 0x%016llx%016llx%016llx%016llx\n", i, w[3], w[2], w[1], w[0]);
 	}
 }
@@ -466,7 +472,6 @@ static const struct {
 	{ "write",		3, 3,	ATTACK_WRITE,		cmd_write },
 	{ "exchange",		3, 3,	ATTACK_EXCHANGE,	cmd_two_addresses },
 	{ "exchange-pte",	3, 3,	ATTACK_EXCHANGE_PTE,	cmd_two_addresses },
-	{ "remap",		3, 3,	ATTACK_REMAP,		cmd_value },
 	{ "save",		3, 3,	ATTACK_SAVE,		cmd_value },
 	{ "replay",		3, 3,	ATTACK_REPLAY,		cmd_value },
 	{ "scan",		2, 2,	ATTACK_SCAN,		cmd_scan },

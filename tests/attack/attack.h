@@ -24,8 +24,6 @@ enum attack_op {
 	ATTACK_WRITE,		/* buf, len: written there, may cross pages */
 	ATTACK_EXCHANGE,	/* contents of the pages at addr and addr2, as the kernel sees them */
 	ATTACK_EXCHANGE_PTE,	/* page-table entries of addr and addr2 */
-	ATTACK_REMAP,		/* the entry of addr gets frame number value; undone when the
-				 * process ends, so that the kernel survives it */
 	ATTACK_SAVE,		/* the kernel's view of the page goes to slot value < ATTACK_SLOTS */
 	ATTACK_REPLAY,		/* the page becomes what slot value has */
 	ATTACK_SCAN,		/* all pages of pid for a pattern: buf, len: struct attack_scan;
@@ -122,9 +120,9 @@ struct attack_hook {
 struct attack_seen {
 	__u32 fired;		/* how often it acted */
 	__u32 nr;		/* system call number or ARCH_INKTAG_MM operation, or 0 */
-	__u64 result;		/* AT_RESULT, AT_MM: before it was replaced */
+	__u64 result;		/* AT_RESULT, AT_MM: before it was replaced; AT_FAULT: the address */
 	struct attack_user_regs regs;
-	__u8 xstate[832];	/* XSAVE, standard format: x87, SSE, AVX */
+	__u8 xstate[832];	/* as XSAVE has x87, SSE and AVX, with XSTATE_BV in any case */
 };
 
 _Static_assert(sizeof(struct attack_seen) == 16 + 168 + 832, "attack_seen");

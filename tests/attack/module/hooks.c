@@ -32,17 +32,21 @@ static void (*put_stack)(struct task_struct *task);
 static void take_xstate(u8 *to)
 {
 	static u8 area[4096] __aligned(64);	/* under states_lock */
+	const size_t size = sizeof_field(struct attack_seen, xstate);
+	bool has_xsave = boot_cpu_has(X86_FEATURE_XSAVE);
 
 	memset(area, 0, sizeof(area));
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		memcpy(area, &current->thread.fpu.fpstate->regs,
-		       sizeof_field(struct attack_seen, xstate));
-	else if (boot_cpu_has(X86_FEATURE_XSAVE))
+		       has_xsave ? size : sizeof(struct fxregs_state));
+	else if (has_xsave)
 		asm volatile("xsave64 %0" : "+m" (area)
 			     : "a" (XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM), "d" (0) : "memory");
 	else
 		asm volatile("fxsave64 %0" : "+m" (area) : : "memory");
-	memcpy(to, area, sizeof_field(struct attack_seen, xstate));
+	if (!has_xsave)
+		((struct xregs_state *)area)->header.xfeatures = XFEATURE_MASK_FPSSE;
+	memcpy(to, area, size);
 }
 
 /*
@@ -179,7 +183,7 @@ static int fault(struct kprobe *kp, struct pt_regs *regs)
 	struct attack_hook hook;
 
 	if (watched(ATTACK_AT_FAULT) && user && was_trusted(user))
-		come_by(ATTACK_AT_FAULT, 0, user, 0, &hook);
+		come_by(ATTACK_AT_FAULT, 0, user, regs->si, &hook);
 	return 0;
 }
 

@@ -15,7 +15,6 @@ static long (*const handlers[ATTACK_OP_COUNT])(struct attack *a) = {
 	[ATTACK_WRITE]		= attack_access,
 	[ATTACK_EXCHANGE]	= attack_exchange,
 	[ATTACK_EXCHANGE_PTE]	= attack_exchange_pte,
-	[ATTACK_REMAP]		= attack_remap,
 	[ATTACK_SAVE]		= attack_slot,
 	[ATTACK_REPLAY]		= attack_slot,
 	[ATTACK_SCAN]		= attack_scan,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Attacks on memory: through the direct map, and on page tables. */
-#include <linux/kprobes.h>
 #include <linux/io.h>
-#include <linux/list.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -14,17 +12,6 @@
 static void (*flush_range)(struct mm_struct *mm, unsigned long start, unsigned long end,
 			   unsigned int stride_shift, bool freed_tables);
 static u8 *slots;	/* ATTACK_SLOTS pages */
-
-/* Entries that were changed so that the kernel would trip over them when the process ends. */
-struct remapped {
-	struct list_head list;
-	struct mm_struct *mm;
-	pte_t *pte;
-	pte_t old;
-};
-
-static LIST_HEAD(remapped_list);
-static DEFINE_RAW_SPINLOCK(remapped_lock);
 
 static pmd_t *lookup_pmd(struct mm_struct *mm, unsigned long addr)
 {
@@ -205,64 +192,6 @@ long attack_exchange_pte(struct attack *a)
 	return ret;
 }
 
-long attack_remap(struct attack *a)
-{
-	struct remapped *r;
-	struct mm_struct *mm;
-	spinlock_t *lock;
-	pte_t *pte;
-	long ret;
-
-	if (!pfn_valid(a->value))
-		return -EINVAL;
-	mm = attack_mm(a->pid);
-	if (!mm)
-		return -ESRCH;
-	r = kmalloc(sizeof(*r), GFP_KERNEL);
-	mmap_write_lock(mm);
-	ret = r ? lookup_pte(mm, a->addr, &pte, &lock) : -ENOMEM;
-	if (!ret) {
-		*r = (struct remapped) { .mm = mm, .pte = pte, .old = *pte };
-		raw_spin_lock_irq(&remapped_lock);
-		list_add(&r->list, &remapped_list);
-		raw_spin_unlock_irq(&remapped_lock);
-		replace_pte(mm, a->addr, pte, lock, pfn_pte(a->value, pte_pgprot(r->old)));
-	}
-	mmap_write_unlock(mm);
-	mmput(mm);
-	if (ret)
-		kfree(r);
-	return ret;
-}
-
-/* Last changes first, as an entry may have been changed twice. mm NULL: all. */
-static void undo_remaps(struct mm_struct *mm)
-{
-	struct remapped *r, *next;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&remapped_lock, flags);
-	list_for_each_entry_safe(r, next, &remapped_list, list) {
-		if (mm && r->mm != mm)
-			continue;
-		set_pte(r->pte, r->old);
-		list_del(&r->list);
-		kfree(r);
-	}
-	raw_spin_unlock_irqrestore(&remapped_lock, flags);
-}
-
-static int before_exit_mmap(struct kprobe *kp, struct pt_regs *regs)
-{
-	undo_remaps((void *)regs->di);
-	return 0;
-}
-
-static struct kprobe exit_mmap_probe = {
-	.symbol_name = "exit_mmap",
-	.pre_handler = before_exit_mmap,
-};
-
 long attack_slot(struct attack *a)
 {
 	unsigned long pfn;
@@ -394,23 +323,14 @@ long attack_scan_ram(struct attack *a)
 
 int attack_memory_init(void)
 {
-	int ret;
-
 	flush_range = attack_symbol("flush_tlb_mm_range");
 	if (!flush_range)
 		return -EOPNOTSUPP;
 	slots = vzalloc(ATTACK_SLOTS * PAGE_SIZE);
-	if (!slots)
-		return -ENOMEM;
-	ret = register_kprobe(&exit_mmap_probe);
-	if (ret)
-		vfree(slots);
-	return ret;
+	return slots ? 0 : -ENOMEM;
 }
 
 void attack_memory_exit(void)
 {
-	unregister_kprobe(&exit_mmap_probe);
-	undo_remaps(NULL);
 	vfree(slots);
 }

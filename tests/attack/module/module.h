@@ -24,7 +24,6 @@ long attack_info(struct attack *a);
 long attack_access(struct attack *a);		/* READ, WRITE */
 long attack_exchange(struct attack *a);
 long attack_exchange_pte(struct attack *a);
-long attack_remap(struct attack *a);
 long attack_slot(struct attack *a);		/* SAVE, REPLAY */
 long attack_scan(struct attack *a);
 long attack_scan_ram(struct attack *a);
