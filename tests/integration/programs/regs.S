@@ -3,15 +3,20 @@
  * regs.S - all registers hold what regs_in says while the program is out of the trusted
  * context; what they hold afterwards goes to regs_out.
  *
- *	void regs_syscall_avx(void), regs_syscall_sse(void)	out by INKTAG_HC_SYSCALL
- *	void regs_spin_avx(void), regs_spin_sse(void)		out by the interrupts that come while
- *								regs_count runs down
+ *	regs_syscall_ymm(), regs_syscall_xmm()	out by INKTAG_HC_SYSCALL
+ *	regs_spin_ymm(), regs_spin_xmm()	out by the interrupts that come while regs_count runs down
+ *	regs_fault_ymm(), regs_fault_xmm()	out by a write to REGS_FAULT
  *
- * Layout of regs_in and regs_out (struct regs): RAX RBX RCX RDX RSI RDI RBP R8 ... R15, then,
- * from 128 on, YMM0 to YMM15, 32 bytes each. All addressing is by RIP: there is no register to
- * spare.
+ * Layout of regs_in and regs_out (struct regs): RAX RBX RCX RDX RSI RDI RBP R8 ... R15; from 128
+ * on YMM0 to YMM15, 32 bytes each (of which XMM is the first half); from 640 on ST0 to ST7, 10 bytes
+ * in 16. All addressing is by RIP or absolute: there is no register to spare.
  */
+#include "regs.h"
+
 	.macro	load move vector
+	.irp	n, 7, 6, 5, 4, 3, 2, 1, 0
+	fldt	regs_in+640+16*\n(%rip)
+	.endr
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	\move	regs_in+128+32*\n(%rip), %\vector\n
 	.endr
@@ -51,6 +56,9 @@
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	\move	%\vector\n, regs_out+128+32*\n(%rip)
 	.endr
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	fstpt	regs_out+640+16*\n(%rip)
+	.endr
 	.endm
 
 	.macro	function name
@@ -70,23 +78,29 @@
 	.size	\name, . - \name
 	.endm
 
-	.macro	functions suffix move vector
-	function regs_syscall_\suffix
+	.macro	functions move vector
+	function regs_syscall_\vector
 	load	\move \vector
 	vmmcall
 	store	\move \vector
-	leave_function regs_syscall_\suffix
+	leave_function regs_syscall_\vector
 
-	function regs_spin_\suffix
+	function regs_spin_\vector
 	load	\move \vector
 1:	decq	regs_count(%rip)
 	jnz	1b
 	store	\move \vector
-	leave_function regs_spin_\suffix
+	leave_function regs_spin_\vector
+
+	function regs_fault_\vector
+	load	\move \vector
+	movb	$1, REGS_FAULT
+	store	\move \vector
+	leave_function regs_fault_\vector
 	.endm
 
 	.text
-	functions avx vmovdqu ymm
-	functions sse movdqu xmm
+	functions vmovdqu ymm
+	functions movdqu xmm
 
 	.section .note.GNU-stack, "", @progbits

@@ -8,18 +8,17 @@
  *	read PAGE		reads one of them: "ok", or "bad OFFSET"
  *	bump PAGE		changes what it should contain, and writes that
  *	rewrite PAGE		writes what it contains
- *	drop			gives them back
  *	zero N			N new pages, only read: "ok" if all is zero
  *	touch N			N new pages, one byte written in each
  *	null N			N null system calls
- *	pid			"ok PID" as getpid() says
  *	code			address of a page of its code, and of its stack: "ok ADDRESS ADDRESS"
- *	regs			all registers full of secrets at one system call: "ok", if they came back
- *	spin COUNT		the same, while COUNT rounds of a loop run
+ *	regs YMM		all registers full of secrets at one system call: "ok", if they came back. YMM:
+ *				1 with the upper halves of the vector registers, 0 without
+ *	fault YMM		the same at a page fault
+ *	spin COUNT, spin_ymm COUNT	the same, while COUNT rounds of a loop run
  *	work COUNT		COUNT rounds over the pages of fill, each read and changed; 0: until there is
  *				a file /tmp/enough: "ok ROUNDS SUM"
  *	map LENGTH		mmap(LENGTH): "ok ADDRESS", or "bad ERRNO"
- *	buffer			address of a page-aligned page in .bss with the secret: "ok ADDRESS"
  *	maps N			N mappings of one page: "ok ERRNO", 0 if all are there
  *	poke ADDRESS		writes there; peek ADDRESS: "ok WORD"; jump ADDRESS: calls it (in decimal)
  *	hold COUNT		one null system call, then COUNT rounds of a loop
@@ -27,7 +26,6 @@
  *	quit CODE		exit(CODE)
  */
 #include <errno.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +33,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <inktag/abi.h>
+#include "regs.h"
 #include "secret.h"
 
 #define PAGE	4096UL
@@ -42,7 +41,6 @@
 static char *pages;
 static unsigned long npages;
 static unsigned int *generation;	/* of each page's content */
-static char buffer[PAGE] __attribute__((aligned(4096)));
 
 static void expected(char *out, unsigned long page)
 {
@@ -128,17 +126,6 @@ static void rewrite(unsigned long i)
 	printf("ok\n");
 }
 
-static void drop(unsigned long unused)
-{
-	if (munmap(pages, npages * PAGE)) {
-		printf("bad %d\n", errno);
-		return;
-	}
-	free(generation);
-	npages = 0;
-	printf("ok\n");
-}
-
 static void zero(unsigned long n)
 {
 	volatile unsigned long *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
@@ -179,34 +166,24 @@ static void null_calls(unsigned long n)
 
 /* --- registers ------------------------------------------------------------------------------- */
 
-/* As regs.S has it. */
-struct regs {
-	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, unused;
-	uint64_t ymm[16][4];
-} regs_in, regs_out;
+struct regs regs_in, regs_out;
 uint64_t regs_count;
 
-void regs_syscall_avx(void);
-void regs_syscall_sse(void);
-void regs_spin_avx(void);
-void regs_spin_sse(void);
-
-_Static_assert(offsetof(struct regs, ymm) == 128, "regs.S");
-
-static int have_avx(void)
-{
-	return __builtin_cpu_supports("avx");
-}
-
-/* Recognisable by its upper half, and different everywhere. */
-static void secrets_into_registers(void)
+/* Recognisable by its upper half, and different everywhere. What is not loaded is 0, in and out. */
+static void secrets_into_registers(int ymm)
 {
 	uint64_t i, *word = (uint64_t *)&regs_in;
 
 	for (i = 0; i < sizeof(regs_in) / 8; i++)
 		word[i] = 0x5ec7e7a5a5000000UL | (i + 1);
-	/* What is neither loaded nor stored counts as unchanged. */
-	regs_out = regs_in;
+	regs_in.unused = 0;
+	for (i = 0; i < 16 && !ymm; i++)
+		regs_in.ymm[i][2] = regs_in.ymm[i][3] = 0;
+	for (i = 0; i < 8; i++) {
+		regs_in.st[i].mantissa |= 1UL << 63;	/* otherwise it is no number */
+		regs_in.st[i].exponent = 0x5ec7;
+	}
+	memset(&regs_out, 0, sizeof(regs_out));
 }
 
 static void compare_registers(void)
@@ -223,11 +200,11 @@ static void compare_registers(void)
 	printf("ok\n");
 }
 
-static void registers_at_syscall(unsigned long unused)
+static void registers_at_syscall(unsigned long ymm)
 {
 	long result;
 
-	secrets_into_registers();
+	secrets_into_registers(ymm);
 	regs_in.rax = INKTAG_HC_SYSCALL;
 	regs_in.rbx = 110;	/* getppid; the arguments, which it ignores, are public */
 	regs_in.rdi = 0x1001;
@@ -236,10 +213,10 @@ static void registers_at_syscall(unsigned long unused)
 	regs_in.r10 = 0x1004;
 	regs_in.r8 = 0x1005;
 	regs_in.r9 = 0x1006;
-	if (have_avx())
-		regs_syscall_avx();
+	if (ymm)
+		regs_syscall_ymm();
 	else
-		regs_syscall_sse();
+		regs_syscall_xmm();
 	result = regs_out.rax;
 	regs_out.rax = regs_in.rax;
 	if (result != getppid())
@@ -248,15 +225,40 @@ static void registers_at_syscall(unsigned long unused)
 		compare_registers();
 }
 
-static void registers_at_interrupts(unsigned long count)
+static void registers_at_interrupts(int ymm, unsigned long count)
 {
-	secrets_into_registers();
+	secrets_into_registers(ymm);
 	regs_count = count;
-	if (have_avx())
-		regs_spin_avx();
+	if (ymm)
+		regs_spin_ymm();
 	else
-		regs_spin_sse();
+		regs_spin_xmm();
 	compare_registers();
+}
+
+static void registers_at_fault(unsigned long ymm)
+{
+	if (mmap((void *)(REGS_FAULT & -PAGE), PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	secrets_into_registers(ymm);
+	if (ymm)
+		regs_fault_ymm();
+	else
+		regs_fault_xmm();
+	compare_registers();
+}
+
+static void spin(unsigned long count)
+{
+	registers_at_interrupts(0, count);
+}
+
+static void spin_ymm(unsigned long count)
+{
+	registers_at_interrupts(1, count);
 }
 
 /* --------------------------------------------------------------------------------------------- */
@@ -343,20 +345,9 @@ static void missing(unsigned long unused)
 	printf(pid < 0 ? "ok %d\n" : "bad %d\n", pid < 0 ? errno : pid);
 }
 
-static void pid(unsigned long unused)
-{
-	printf("ok %d\n", getpid());
-}
-
 static void code(unsigned long unused)
 {
 	printf("ok %lx %lx\n", (unsigned long)code & -PAGE, (unsigned long)&unused & -PAGE);
-}
-
-static void show_buffer(unsigned long unused)
-{
-	secret_string(buffer);
-	printf("ok %lx\n", (unsigned long)buffer);
 }
 
 static void quit(unsigned long status)
@@ -369,11 +360,11 @@ static const struct command {
 	void (*run)(unsigned long arg);
 } commands[] = {
 	{ "fill", fill }, { "check", check }, { "read", read_one }, { "bump", bump },
-	{ "rewrite", rewrite }, { "drop", drop }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
-	{ "pid", pid }, { "code", code }, { "regs", registers_at_syscall },
-	{ "spin", registers_at_interrupts }, { "work", work }, { "map", map },
-	{ "buffer", show_buffer }, { "maps", maps }, { "missing", missing }, { "poke", poke },
-	{ "peek", peek }, { "jump", jump }, { "hold", hold }, { "quit", quit },
+	{ "rewrite", rewrite }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
+	{ "code", code }, { "regs", registers_at_syscall }, { "fault", registers_at_fault },
+	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
+	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
+	{ "jump", jump }, { "hold", hold }, { "quit", quit },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
