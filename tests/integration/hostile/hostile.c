@@ -7,6 +7,8 @@
  *	hostile kernel SEED N		N hypercalls from the kernel, by inktag_attack.ko
  *	hostile launch SEED N		N launch calls, by processes that have attached
  *	hostile ring SEED N HAP		N rings of nonsense, some of it about HAP
+ *	hostile leave 0 N		N pages become protected, then are unmapped by the kernel alone: "left N".
+ *					Stays, so that the hypervisor still holds their frames
  *	hostile pageout PID ADDR LEN	asks the kernel to write these pages of PID to swap
  *
  * Prints "calls N", "strange N" (results that are neither an error of error.h nor what the call
@@ -314,6 +316,35 @@ static void fuzz_ring(uint64_t n, uint64_t hap)
 	}
 }
 
+static void must(int ok, const char *what)
+{
+	if (!ok) {
+		perror(what);
+		exit(1);
+	}
+}
+
+static void leave(uint64_t n)
+{
+	struct inktag_desc *desc = (void *)INKTAG_DESC_BASE;
+	uint64_t i, size = n * INKTAG_PAGE_SIZE;
+	long hap = syscall(SYS_arch_prctl, ARCH_INKTAG_ATTACH);
+
+	must(hap > 0 && !mm(0, INKTAG_DESC_BASE, 4 * INKTAG_PAGE_SIZE) && !mm(1, INKTAG_HEAP_BASE, size),
+	     "hostile: attach");
+	memset(desc, 0, INKTAG_PAGE_SIZE);
+	desc[1] = (struct inktag_desc){ .addr = INKTAG_HEAP_BASE, .npages = n, .prot = 3, .kind = INKTAG_KIND_PRIVATE,
+					.oid = { 1 } };
+	memset((void *)INKTAG_HEAP_BASE, 0x5a, size);
+	must(!hypercall(INKTAG_HC_HAP_ADD, hap, INKTAG_DESC_BASE, 1, 0), "hostile: descriptors");
+	for (i = 0; i < n; i++)
+		must(!hypercall(INKTAG_HC_HAP_ADD, hap, INKTAG_HEAP_BASE + i * INKTAG_PAGE_SIZE, 1, 1), "hostile: pages");
+	must(!munmap((void *)INKTAG_HEAP_BASE, size), "hostile: munmap");
+	printf("left %lu\n", n);
+	fflush(stdout);
+	pause();
+}
+
 static void page_out(int pid, uint64_t addr, uint64_t len)
 {
 	struct iovec range = { (void *)addr, len };
@@ -362,6 +393,9 @@ int main(int argc, char **argv)
 		fuzz_launch(n);
 	} else if (!strcmp(argv[1], "ring")) {
 		fuzz_ring(n, extra);
+	} else if (!strcmp(argv[1], "leave")) {
+		leave(n);
+		return 0;
 	} else if (!strcmp(argv[1], "pageout")) {
 		page_out(seed, n, extra);
 		return 0;
