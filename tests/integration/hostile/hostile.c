@@ -101,7 +101,7 @@ static void count(uint64_t nr, long r, int allowed)
 		tally->result[-r]++;
 	if (!is_error(r) && !allowed) {
 		tally->strange++;
-		printf("strange call 0x%lx gave %ld\n", nr, r);
+		printf("call 0x%lx gave %ld, which is strange\n", nr, r);
 	}
 }
 
