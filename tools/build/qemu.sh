@@ -17,12 +17,12 @@ esac
 patches=$top/qemu-patches
 abi=$top/hyp/include/inktag
 
-# KVM is all that this QEMU runs VMs with: emulation, in the lab, is the part of Debian's own QEMU.
+# KVM is what this QEMU runs VMs with. In the lab it emulates the machine beneath, too, where Debian's own QEMU cannot.
 options=(
 	--python=/usr/bin/python3 --disable-download
 	--target-list=x86_64-softmmu --without-default-features
 	--without-default-devices --with-devices-x86_64=inktag
-	--enable-system --enable-kvm --disable-tcg --enable-virtfs --enable-attr
+	--enable-system --enable-kvm --enable-tcg --enable-virtfs --enable-attr
 	--enable-werror --disable-tools --disable-docs --disable-pixman --disable-debug-info
 	--disable-install-blobs --firmwarepath=/usr/share/seabios:/usr/share/qemu
 )
