@@ -111,6 +111,13 @@ static long left_until(u64 end, bool realtime, u64 *left)
 	return r;
 }
 
+long clock_left(const struct __kernel_timespec *end, bool realtime, u64 *left)
+{
+	s64 sec = end->tv_sec > FOREVER ? FOREVER : end->tv_sec;
+
+	return left_until(sec * NSEC + end->tv_nsec, realtime, left);
+}
+
 /* The kernel is asked again if it comes back too early. It gets the time that is left: its clocks start elsewhere. */
 static long sleep_until(u64 end, bool realtime, u64 *left)
 {

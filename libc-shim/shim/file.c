@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* file.c - unprotected files: data in pieces through the arena, and calls that no row describes. */
-#include <asm/ioctls.h>
+/* file.c - unprotected files: data in pieces through the arena, directories, and waiting for data. */
 #include <asm/poll.h>
 #include <asm/stat.h>
-#include <asm/termbits.h>
-#include <asm/termios.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -12,12 +9,13 @@
 #include <linux/stat.h>
 #include <linux/time.h>
 #include <linux/uio.h>
-#include "shim.h"
+#include "fds.h"
 
 #define RW_MAX		0x7ffff000UL	/* as Linux: the most that one call moves */
 #define NO_OFFSET	(-1L)
 #define POLL_MAX	4096UL
 #define FD_SETSIZE_MAX	1024UL
+#define SPLICE_F_NONBLOCK	2
 
 struct dirent64 {
 	u64 ino;
@@ -27,8 +25,7 @@ struct dirent64 {
 	char name[];
 };
 
-/* Copies len bytes between the arena and the program's vector, from byte `skip` of it on. */
-static void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program)
+void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program)
 {
 	u64 n;
 
@@ -48,17 +45,42 @@ static void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool
 	}
 }
 
-/* Does a read of this descriptor never wait? The kernel may lie: then a read is short. */
-static bool is_regular(int fd)
+/* What kind of file it is, as the kernel says; 0: it does not. */
+static u32 file_mode(int fd)
 {
 	u64 mark = arena_mark();
 	struct stat *st = arena_alloc(sizeof(*st));
-	bool regular = false;
+	u32 mode = 0;
 
 	if (st && !checked(__NR_fstat, hc_syscall(__NR_fstat, fd, (u64)st, 0, 0, 0, 0), 0))
-		regular = (*(volatile unsigned int *)&st->st_mode & S_IFMT) == S_IFREG;
+		mode = *(volatile unsigned int *)&st->st_mode;
 	arena_release(mark);
-	return regular;
+	return mode;
+}
+
+/* Does a read of this descriptor never wait? The kernel may lie: then a read is short. */
+static bool is_regular(int fd)
+{
+	return (file_mode(fd) & S_IFMT) == S_IFREG;
+}
+
+/* One piece. Only the calls that have flags (RWF_*) take a vector. */
+static long piece(long nr, int fd, char *buf, u64 len, s64 offset, u32 flags, bool is_read)
+{
+	u64 mark = arena_mark();
+	struct iovec *iov;
+	long r = -ENOMEM;
+
+	if (!flags)
+		return checked(nr, hc_syscall(nr, fd, (u64)buf, len, offset == NO_OFFSET ? 0 : offset, 0, 0), len);
+	nr = is_read ? __NR_preadv2 : __NR_pwritev2;
+	iov = arena_alloc(sizeof(*iov));
+	if (iov) {
+		*iov = (struct iovec){ buf, len };
+		r = checked(nr, hc_syscall(nr, fd, (u64)iov, 1, offset, 0, flags), len);
+	}
+	arena_release(mark);
+	return r;
 }
 
 /*
@@ -66,7 +88,7 @@ static bool is_regular(int fd)
  * ends the transfer with what was moved, as Linux has it. A read that may wait stops after
  * one piece, because Linux would not wait once it has data.
  */
-static long transfer(long nr, int fd, const struct iovec *iov, u64 total, s64 offset, bool is_read)
+static long transfer(long nr, int fd, const struct iovec *iov, u64 total, s64 offset, u32 flags, bool is_read)
 {
 	u64 mark = arena_mark(), done = 0, n;
 	char *buf;
@@ -81,7 +103,7 @@ static long transfer(long nr, int fd, const struct iovec *iov, u64 total, s64 of
 		n = total - done < ARENA_PIECE ? total - done : ARENA_PIECE;
 		if (!is_read)
 			iov_copy(iov, done, buf, n, false);
-		r = checked(nr, hc_syscall(nr, fd, (u64)buf, n, offset == NO_OFFSET ? 0 : offset + done, 0, 0), n);
+		r = piece(nr, fd, buf, n, offset == NO_OFFSET ? NO_OFFSET : (s64)(offset + done), flags, is_read);
 		if (IS_ERR(r))
 			break;
 		if (is_read)
@@ -103,7 +125,7 @@ long file_read(int fd, void *buf, u64 len, s64 offset)
 	do {
 		struct iovec iov = { (char *)buf + done, len - done };
 
-		r = transfer(__NR_pread64, fd, &iov, len - done, offset + done, true);
+		r = transfer(__NR_pread64, fd, &iov, len - done, offset + done, 0, true);
 		if (r > 0)
 			done += r;
 	} while (r > 0 && done < len);
@@ -113,12 +135,22 @@ long file_read(int fd, void *buf, u64 len, s64 offset)
 static long one(long nr, const u64 args[6], s64 offset, bool is_read)
 {
 	struct iovec iov = { (void *)args[1], args[2] };
+	enum fd_kind kind = FD_OTHER;
+	u64 serial, later, data;
+	long r;
 
 	if ((s64)args[2] < 0)
 		return -EINVAL;
 	if (args[2] && !user_range_ok(args[1], args[2]))
 		return -EFAULT;
-	return transfer(nr, args[0], &iov, args[2], offset, is_read);
+	if (is_read)
+		kind = fds_kind(args[0], &serial, &data);
+	r = transfer(nr, args[0], &iov, args[2], offset, 0, is_read);
+	/* Unless another thread has closed the descriptor meanwhile, and the number is another file's. */
+	if (r > 0 && !event_read_ok(kind, (const void *)args[1], r) && fds_kind(args[0], &later, &data) == kind &&
+	    later == serial)
+		shim_lie(nr, r, "what was read has not the form that it must have");
+	return r;
 }
 
 long sys_read(long nr, const u64 args[6])
@@ -141,9 +173,10 @@ long sys_pwrite(long nr, const u64 args[6])
 	return (s64)args[3] < 0 ? -EINVAL : one(nr, args, args[3], false);
 }
 
-static long vector(long nr, const u64 args[6], s64 offset, bool is_read)
+static long vector(long nr, const u64 args[6], s64 offset, u32 flags, bool is_read)
 {
-	u64 total;
+	const struct iovec *iov = (const void *)args[1];
+	u64 total, serial, data;
 
 	if (args[2] > UIO_MAXIOV)
 		return -EINVAL;
@@ -153,27 +186,98 @@ static long vector(long nr, const u64 args[6], s64 offset, bool is_read)
 		total = 0;
 	if ((s64)total < 0)
 		return -EINVAL;
-	return transfer(nr, args[0], (const void *)args[1], total, offset, is_read);
+	/* Reads that have a form fill the first part only: a short read, which is examined as any other. */
+	if (is_read && total && fds_kind(args[0], &serial, &data) != FD_OTHER) {
+		while (!iov->iov_len)
+			iov++;
+		return one(nr, (const u64[6]){ args[0], (u64)iov->iov_base, iov->iov_len }, offset, true);
+	}
+	return transfer(nr, args[0], iov, total, offset, flags, is_read);
 }
 
 long sys_readv(long nr, const u64 args[6])
 {
-	return vector(__NR_read, args, NO_OFFSET, true);
+	return vector(__NR_read, args, NO_OFFSET, 0, true);
 }
 
 long sys_writev(long nr, const u64 args[6])
 {
-	return vector(__NR_write, args, NO_OFFSET, false);
+	return vector(__NR_write, args, NO_OFFSET, 0, false);
 }
 
+/* With flags in the sixth argument, and -1 as an offset, for the calls that have these. */
 long sys_preadv(long nr, const u64 args[6])
 {
-	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pread64, args, args[3], true);
+	const u32 flags = nr == __NR_preadv2 ? args[5] : 0;
+
+	if (nr == __NR_preadv2 && args[3] == (u64)NO_OFFSET)
+		return vector(__NR_read, args, NO_OFFSET, flags, true);
+	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pread64, args, args[3], flags, true);
 }
 
 long sys_pwritev(long nr, const u64 args[6])
 {
-	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pwrite64, args, args[3], false);
+	const u32 flags = nr == __NR_pwritev2 ? args[5] : 0;
+
+	if (nr == __NR_pwritev2 && args[3] == (u64)NO_OFFSET)
+		return vector(__NR_write, args, NO_OFFSET, flags, false);
+	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pwrite64, args, args[3], flags, false);
+}
+
+/*
+ * The kernel would put the pages themselves into the pipe, and they are the arena's. So this is a copy. A pipe that is
+ * open for both is written, as by Linux.
+ */
+long sys_vmsplice(long nr, const u64 args[6])
+{
+	long mode = checked(__NR_fcntl, hc_syscall(__NR_fcntl, args[0], F_GETFL, 0, 0, 0, 0), 0x7fffffff);
+	const u64 given[6] = { args[0], args[1], args[2], NO_OFFSET, 0, args[3] & SPLICE_F_NONBLOCK ? RWF_NOWAIT : 0 };
+
+	if (IS_ERR(mode))
+		return mode;
+	if ((file_mode(args[0]) & S_IFMT) != S_IFIFO)
+		return -EBADF;
+	return (mode & O_ACCMODE) == O_RDONLY ? sys_preadv(__NR_preadv2, given) : sys_pwritev(__NR_pwritev2, given);
+}
+
+/* Data goes from file to file. Offsets that are given advance by as much as was moved, whatever the kernel left there. */
+static long move_data(long nr, const struct call *row, const u64 args[6])
+{
+	long r = marshal_call(nr, row, args);
+	int i;
+
+	for (i = 0; r > 0 && i < 6; i++)
+		if (row->arg[i].kind == ARG_IN && args[i])
+			*(s64 *)args[i] += r;
+	return r;
+}
+
+long sys_sendfile(long nr, const u64 args[6])
+{
+	static const struct call row = {
+		.arg = { { ARG_VALUE }, { ARG_VALUE }, { ARG_IN, .size = sizeof(s64), .optional = true }, { ARG_VALUE } },
+		.result = RESULT_ARG, .count = 3,
+	};
+
+	return move_data(nr, &row, args);
+}
+
+/* Also copy_file_range. */
+long sys_splice(long nr, const u64 args[6])
+{
+	static const struct call row = {
+		.arg = {
+			{ ARG_VALUE },
+			{ ARG_IN, .size = sizeof(s64), .optional = true },
+			{ ARG_VALUE },
+			{ ARG_IN, .size = sizeof(s64), .optional = true },
+			{ ARG_VALUE },
+			{ ARG_VALUE },
+		},
+		.result = RESULT_ARG, .count = 4,
+	};
+
+	return move_data(nr, &row, args);
 }
 
 /*
@@ -236,79 +340,6 @@ long sys_getdents64(long nr, const u64 args[6])
 	}
 	arena_release(mark);
 	return r;
-}
-
-/* Calls with a command: what the third argument is, for each command. */
-struct command {
-	u32 command;
-	u8 kind;	/* enum arg_kind */
-	u16 size;
-};
-
-static const struct command ioctls[] = {
-	{ TCGETS, ARG_OUT, sizeof(struct termios) },
-	{ TCSETS, ARG_IN, sizeof(struct termios) },
-	{ TCSETSW, ARG_IN, sizeof(struct termios) },
-	{ TCSETSF, ARG_IN, sizeof(struct termios) },
-	{ TCSBRK, ARG_VALUE },
-	{ TCXONC, ARG_VALUE },
-	{ TCFLSH, ARG_VALUE },
-	{ TIOCGWINSZ, ARG_OUT, sizeof(struct winsize) },
-	{ TIOCSWINSZ, ARG_IN, sizeof(struct winsize) },
-	{ TIOCGPGRP, ARG_OUT, sizeof(int) },
-	{ TIOCSPGRP, ARG_IN, sizeof(int) },
-	{ TIOCGSID, ARG_OUT, sizeof(int) },
-	{ TIOCOUTQ, ARG_OUT, sizeof(int) },
-	{ FIONREAD, ARG_OUT, sizeof(int) },
-	{ FIONBIO, ARG_IN, sizeof(int) },
-	{ FIOCLEX, ARG_NONE },
-	{ FIONCLEX, ARG_NONE },
-	{ FICLONE, ARG_VALUE },
-	{ BLKGETSIZE64, ARG_OUT, sizeof(u64) },
-	{ BLKSSZGET, ARG_OUT, sizeof(int) },
-	{ FS_IOC_GETFLAGS, ARG_OUT, sizeof(int) },
-	{ FS_IOC_SETFLAGS, ARG_IN, sizeof(int) },
-};
-
-static const struct command fcntls[] = {
-	{ F_DUPFD, ARG_VALUE },
-	{ F_DUPFD_CLOEXEC, ARG_VALUE },
-	{ F_GETFD, ARG_NONE },
-	{ F_SETFD, ARG_VALUE },
-	{ F_GETFL, ARG_NONE },
-	{ F_SETFL, ARG_VALUE },
-	{ F_SETPIPE_SZ, ARG_VALUE },
-	{ F_GETPIPE_SZ, ARG_NONE },
-	{ F_GETLK, ARG_INOUT, sizeof(struct flock) },
-	{ F_SETLK, ARG_IN, sizeof(struct flock) },
-	{ F_SETLKW, ARG_IN, sizeof(struct flock) },
-	{ F_OFD_GETLK, ARG_INOUT, sizeof(struct flock) },
-	{ F_OFD_SETLK, ARG_IN, sizeof(struct flock) },
-	{ F_OFD_SETLKW, ARG_IN, sizeof(struct flock) },
-};
-
-static long command_call(long nr, const u64 args[6], const struct command *table, size_t count)
-{
-	struct call row = { .result = RESULT_INT, .arg = { { ARG_VALUE }, { ARG_VALUE } } };
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (table[i].command != (u32)args[1])
-			continue;
-		row.arg[2] = (struct arg){ .kind = table[i].kind, .size = table[i].size };
-		return marshal_call(nr, &row, args);
-	}
-	return shim_missing(nr, " with this command");
-}
-
-long sys_ioctl(long nr, const u64 args[6])
-{
-	return command_call(nr, args, ioctls, ARRAY_SIZE(ioctls));
-}
-
-long sys_fcntl(long nr, const u64 args[6])
-{
-	return command_call(nr, args, fcntls, ARRAY_SIZE(fcntls));
 }
 
 /* The kernel's answers: only revents, only what was asked or is always reported, and as many as it says. */

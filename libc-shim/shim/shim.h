@@ -20,7 +20,10 @@
  * mm.c       mmap and its kin, each checked against the list; heap.c: brk on top of it
  * arena.c    buffers the kernel can see
  * table.c    one row for each system call; marshal.c executes the plain ones
- * file.c     read and write in pieces, directories, ioctl, fcntl, poll
+ * file.c     read and write in pieces, directories, poll; xattr.c
+ * fds.c      what is remembered of descriptors; event.c: epoll and its kin, on top of it
+ * socket.c   messages, addresses, options
+ * command.c  ioctl and other calls with a command; ipc.c: POSIX's and System V's
  * clock.c    time from the hypervisor
  * process.c  exit, thread pointer, identity, signals as far as they go
  * report.c   messages on stderr (format.c); the end when the kernel lies
@@ -200,5 +203,70 @@ long sys_rt_sigaction(long nr, const u64 args[6]);
 long sys_rt_sigprocmask(long nr, const u64 args[6]);
 long sys_getgroups(long nr, const u64 args[6]);
 long sys_getrandom(long nr, const u64 args[6]);
+
+/* file.c */
+struct iovec;
+/* Copies len bytes between the arena and the program's vector, from byte `skip` of it on. */
+void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program);
+long sys_vmsplice(long nr, const u64 args[6]);
+long sys_sendfile(long nr, const u64 args[6]);
+long sys_splice(long nr, const u64 args[6]);
+
+/* fds.c */
+long sys_close(long nr, const u64 args[6]);
+long sys_close_range(long nr, const u64 args[6]);
+long sys_dup(long nr, const u64 args[6]);
+
+/* event.c */
+long sys_epoll_create(long nr, const u64 args[6]);
+long sys_epoll_ctl(long nr, const u64 args[6]);
+long sys_epoll_wait(long nr, const u64 args[6]);
+long sys_epoll_pwait2(long nr, const u64 args[6]);
+long sys_eventfd(long nr, const u64 args[6]);
+long sys_timerfd_create(long nr, const u64 args[6]);
+long sys_timerfd_settime(long nr, const u64 args[6]);
+long sys_timerfd_gettime(long nr, const u64 args[6]);
+long sys_signalfd(long nr, const u64 args[6]);
+long sys_inotify_init(long nr, const u64 args[6]);
+
+/* socket.c */
+long sys_sendmsg(long nr, const u64 args[6]);
+long sys_recvmsg(long nr, const u64 args[6]);
+long sys_sendto(long nr, const u64 args[6]);
+long sys_recvfrom(long nr, const u64 args[6]);
+long sys_sendmmsg(long nr, const u64 args[6]);
+long sys_recvmmsg(long nr, const u64 args[6]);
+long sys_accept(long nr, const u64 args[6]);
+long sys_getsockname(long nr, const u64 args[6]);
+long sys_getsockopt(long nr, const u64 args[6]);
+long sys_setsockopt(long nr, const u64 args[6]);
+
+/* command.c */
+long sys_prctl(long nr, const u64 args[6]);
+long sys_syslog(long nr, const u64 args[6]);
+
+/* ipc.c */
+long sys_mq_open(long nr, const u64 args[6]);
+long sys_mq_timedsend(long nr, const u64 args[6]);
+long sys_mq_timedreceive(long nr, const u64 args[6]);
+long sys_msgsnd(long nr, const u64 args[6]);
+long sys_msgrcv(long nr, const u64 args[6]);
+long sys_msgctl(long nr, const u64 args[6]);
+long sys_semget(long nr, const u64 args[6]);
+long sys_semctl(long nr, const u64 args[6]);
+
+/* xattr.c */
+long sys_getxattr(long nr, const u64 args[6]);
+long sys_listxattr(long nr, const u64 args[6]);
+
+/* misc.c */
+long sys_capabilities(long nr, const u64 args[6]);
+long sys_mlock(long nr, const u64 args[6]);
+long sys_mlockall(long nr, const u64 args[6]);
+long sys_mincore(long nr, const u64 args[6]);
+
+/* clock.c: what is left until `end`, by the program's clock; 0: it is over */
+struct __kernel_timespec;
+long clock_left(const struct __kernel_timespec *end, bool realtime, u64 *left);
 
 #endif

@@ -5,11 +5,15 @@
  * A row says what each argument is, and which results are possible. Values go to the kernel
  * as they are; what is a pointer must be declared as one, or the row needs a handler.
  */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
 #include <asm/stat.h>
 #include <asm/statfs.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/mqueue.h>
 #include <linux/resource.h>
+#include <linux/sem.h>
 #include <linux/stat.h>
 #include <linux/sysinfo.h>
 #include <linux/time.h>
@@ -27,6 +31,7 @@
 #define OUT_OPT(t)	{ ARG_OUT, .size = sizeof(t), .optional = true }
 #define INOUT_OPT(t)	{ ARG_INOUT, .size = sizeof(t), .optional = true }
 #define IN_BUF(n, t)	{ ARG_IN_BUF, .by = n, .size = sizeof(t) }
+#define IN_BUF_OPT(n, t) { ARG_IN_BUF, .by = n, .size = sizeof(t), .optional = true }
 #define OUT_BUF(n, t)	{ ARG_OUT_BUF, .by = n, .size = sizeof(t) }
 
 #define ZERO		.result = RESULT_ZERO
@@ -54,16 +59,19 @@ typedef struct {
 	struct __kernel_timespec access, modification;
 } utimens_pair;
 
-static bool is_same_fd(long r, const u64 args[6])
+static bool are_two_fds(const int fd[2])
 {
-	return (u64)r == (u32)args[1];
+	return fd[0] >= 0 && fd[1] >= 0 && fd[0] != fd[1];
 }
 
 static bool is_fd_pair(long r, const u64 args[6])
 {
-	const int *fd = (const void *)args[0];
+	return are_two_fds((const void *)args[0]);
+}
 
-	return fd[0] >= 0 && fd[1] >= 0 && fd[0] != fd[1];
+static bool is_socket_pair(long r, const u64 args[6])
+{
+	return are_two_fds((const void *)args[3]);
 }
 
 static bool is_path(long r, const u64 args[6])
@@ -114,6 +122,37 @@ static bool is_statx(long r, const u64 args[6])
 	return st->stx_size <= 0x7fffffffffffffff;
 }
 
+/* Programs make a buffer of the size that a message may have. */
+static bool is_queue(long r, const u64 args[6])
+{
+	const struct mq_attr *attr = (const void *)args[2];
+
+	return !attr || (attr->mq_msgsize >= 0 && attr->mq_maxmsg >= 0 && attr->mq_curmsgs >= 0);
+}
+
+/* All that struct sched_param has. */
+static bool is_priority(long r, const u64 args[6])
+{
+	const int *priority = (const void *)args[1];
+
+	return *priority >= 0 && *priority < 100;
+}
+
+static bool is_interval(long r, const u64 args[6])
+{
+	const struct __kernel_timespec *t = (const void *)args[1];
+
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
+}
+
+/* A child that has changed, or none: then all is zero. */
+static bool is_child(long r, const u64 args[6])
+{
+	const siginfo_t *info = (const void *)args[2];
+
+	return !info || (info->si_signo == SIGCHLD ? info->si_pid > 0 : !info->si_signo && !info->si_pid);
+}
+
 const struct call call_table[CALL_COUNT] = {
 	/* Files: data */
 	HANDLED(read, sys_read),
@@ -123,7 +162,9 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(readv, sys_readv),
 	HANDLED(writev, sys_writev),
 	HANDLED(preadv, sys_preadv),
+	HANDLED(preadv2, sys_preadv),
 	HANDLED(pwritev, sys_pwritev),
+	HANDLED(pwritev2, sys_pwritev),
 	PLAIN(lseek, LONG, V, V, V),
 	PLAIN(truncate, ZERO, STR, V),
 	PLAIN(ftruncate, ZERO, V, V),
@@ -135,18 +176,23 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(sync_file_range, ZERO, V, V, V, V),
 	PLAIN(readahead, ZERO, V, V, V),
 	PLAIN(fadvise64, ZERO, V, V, V, V),
-	PLAIN(sendfile, ARG(3), V, V, INOUT_OPT(u64), V),
-	PLAIN(copy_file_range, ARG(4), V, INOUT_OPT(u64), V, INOUT_OPT(u64), V, V),
+	HANDLED(sendfile, sys_sendfile),
+	HANDLED(copy_file_range, sys_splice),
+	HANDLED(splice, sys_splice),
+	PLAIN(tee, ARG(2), V, V, V, V),
+	HANDLED(vmsplice, sys_vmsplice),
 
 	/* Files: descriptors */
 	HANDLED(open, sys_open),
 	HANDLED(openat, sys_open),
+	PLAIN(openat2, INT, V, STR, IN_BUF(3, char), V),
 	PLAIN(creat, INT, STR, V),
-	PLAIN(close, ZERO, V),
-	PLAIN(close_range, ZERO, V, V, V),
-	PLAIN(dup, INT, V),
-	CHECKED(dup2, is_same_fd, INT, V, V),
-	CHECKED(dup3, is_same_fd, INT, V, V, V),
+	PLAIN(memfd_create, INT, STR, V),
+	HANDLED(close, sys_close),
+	HANDLED(close_range, sys_close_range),
+	HANDLED(dup, sys_dup),
+	HANDLED(dup2, sys_dup),
+	HANDLED(dup3, sys_dup),
 	CHECKED(pipe, is_fd_pair, ZERO, OUT(int[2])),
 	CHECKED(pipe2, is_fd_pair, ZERO, OUT(int[2]), V),
 	HANDLED(fcntl, sys_fcntl),
@@ -156,6 +202,58 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(ppoll, sys_ppoll),
 	HANDLED(select, sys_select),
 	HANDLED(pselect6, sys_select),
+	HANDLED(epoll_create, sys_epoll_create),
+	HANDLED(epoll_create1, sys_epoll_create),
+	HANDLED(epoll_ctl, sys_epoll_ctl),
+	HANDLED(epoll_wait, sys_epoll_wait),
+	HANDLED(epoll_pwait, sys_epoll_wait),
+	HANDLED(epoll_pwait2, sys_epoll_pwait2),
+	HANDLED(eventfd, sys_eventfd),
+	HANDLED(eventfd2, sys_eventfd),
+	HANDLED(timerfd_create, sys_timerfd_create),
+	HANDLED(timerfd_settime, sys_timerfd_settime),
+	HANDLED(timerfd_gettime, sys_timerfd_gettime),
+	HANDLED(signalfd, sys_signalfd),
+	HANDLED(signalfd4, sys_signalfd),
+	HANDLED(inotify_init, sys_inotify_init),
+	HANDLED(inotify_init1, sys_inotify_init),
+	PLAIN(inotify_add_watch, INT, V, STR, V),
+	PLAIN(inotify_rm_watch, ZERO, V, V),
+
+	/* Sockets */
+	PLAIN(socket, INT, V, V, V),
+	CHECKED(socketpair, is_socket_pair, ZERO, V, V, V, OUT(int[2])),
+	PLAIN(bind, ZERO, V, IN_BUF(2, char), V),
+	PLAIN(connect, ZERO, V, IN_BUF(2, char), V),
+	PLAIN(listen, ZERO, V, V),
+	HANDLED(accept, sys_accept),
+	HANDLED(accept4, sys_accept),
+	HANDLED(getsockname, sys_getsockname),
+	HANDLED(getpeername, sys_getsockname),
+	HANDLED(getsockopt, sys_getsockopt),
+	HANDLED(setsockopt, sys_setsockopt),
+	PLAIN(shutdown, ZERO, V, V),
+	HANDLED(sendto, sys_sendto),
+	HANDLED(recvfrom, sys_recvfrom),
+	HANDLED(sendmsg, sys_sendmsg),
+	HANDLED(recvmsg, sys_recvmsg),
+	HANDLED(sendmmsg, sys_sendmmsg),
+	HANDLED(recvmmsg, sys_recvmmsg),
+
+	/* Message queues, semaphores */
+	HANDLED(mq_open, sys_mq_open),
+	PLAIN(mq_unlink, ZERO, STR),
+	HANDLED(mq_timedsend, sys_mq_timedsend),
+	HANDLED(mq_timedreceive, sys_mq_timedreceive),
+	CHECKED(mq_getsetattr, is_queue, ZERO, V, IN_OPT(struct mq_attr), OUT_OPT(struct mq_attr)),
+	PLAIN(msgget, INT, V, V),
+	HANDLED(msgsnd, sys_msgsnd),
+	HANDLED(msgrcv, sys_msgrcv),
+	HANDLED(msgctl, sys_msgctl),
+	HANDLED(semget, sys_semget),
+	PLAIN(semop, ZERO, V, IN_BUF(2, struct sembuf), V),
+	PLAIN(semtimedop, ZERO, V, IN_BUF(2, struct sembuf), V, IN_OPT(struct __kernel_timespec)),
+	HANDLED(semctl, sys_semctl),
 
 	/* Files: names and attributes */
 	CHECKED(stat, is_stat, ZERO, STR, OUT(struct stat)),
@@ -201,6 +299,23 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(chroot, ZERO, STR),
 	CHECKED(getcwd, is_path, ARG(1), OUT_BUF(1, char), V),
 	HANDLED(getdents64, sys_getdents64),
+	HANDLED(getxattr, sys_getxattr),
+	HANDLED(lgetxattr, sys_getxattr),
+	HANDLED(fgetxattr, sys_getxattr),
+	HANDLED(listxattr, sys_listxattr),
+	HANDLED(llistxattr, sys_listxattr),
+	HANDLED(flistxattr, sys_listxattr),
+	PLAIN(setxattr, ZERO, STR, STR, IN_BUF_OPT(3, char), V, V),
+	PLAIN(lsetxattr, ZERO, STR, STR, IN_BUF_OPT(3, char), V, V),
+	PLAIN(fsetxattr, ZERO, V, STR, IN_BUF_OPT(3, char), V, V),
+	PLAIN(removexattr, ZERO, STR, STR),
+	PLAIN(lremovexattr, ZERO, STR, STR),
+	PLAIN(fremovexattr, ZERO, V, STR),
+	PLAIN(mount, ZERO, STR_OPT, STR, STR_OPT, V, STR_OPT),
+	PLAIN(umount2, ZERO, STR, V),
+	PLAIN(pivot_root, ZERO, STR, STR),
+	PLAIN(swapon, ZERO, STR, V),
+	PLAIN(swapoff, ZERO, STR),
 
 	/* Memory */
 	HANDLED(mmap, sys_mmap),
@@ -209,6 +324,12 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(mremap, sys_mremap),
 	HANDLED(madvise, sys_madvise),
 	HANDLED(msync, sys_msync),
+	HANDLED(mlock, sys_mlock),
+	HANDLED(mlock2, sys_mlock),
+	HANDLED(munlock, sys_mlock),
+	HANDLED(mlockall, sys_mlockall),
+	HANDLED(munlockall, sys_mlockall),
+	HANDLED(mincore, sys_mincore),
 	HANDLED(brk, sys_brk),
 
 	/* Time */
@@ -222,6 +343,9 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(getitimer, ZERO, V, OUT(itimerval)),
 	PLAIN(setitimer, ZERO, V, IN_OPT(itimerval), OUT_OPT(itimerval)),
 	PLAIN(times, LONG, OUT_OPT(struct tms)),
+	/* The kernel's own clock, which the program does not see. */
+	PLAIN(settimeofday, ZERO, IN_OPT(struct __kernel_old_timeval), IN_OPT(struct timezone)),
+	PLAIN(clock_settime, ZERO, V, IN(struct __kernel_timespec)),
 
 	/* Identity, limits, the machine */
 	PLAIN(getpid, SURE_INT),
@@ -244,7 +368,13 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(setregid, ZERO, V, V),
 	PLAIN(setresuid, ZERO, V, V, V),
 	PLAIN(setresgid, ZERO, V, V, V),
+	PLAIN(setfsuid, SURE_U32, V),
+	PLAIN(setfsgid, SURE_U32, V),
 	HANDLED(getgroups, sys_getgroups),
+	PLAIN(setgroups, ZERO, V, IN_BUF_OPT(0, u32)),
+	HANDLED(capget, sys_capabilities),
+	HANDLED(capset, sys_capabilities),
+	PLAIN(personality, U32, V),
 	CHECKED(uname, is_uname, ZERO, OUT(struct new_utsname)),
 	PLAIN(sysinfo, ZERO, OUT(struct sysinfo)),
 	PLAIN(getrlimit, ZERO, V, OUT(struct rlimit)),
@@ -256,8 +386,22 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(sched_yield, ZERO),
 	PLAIN(sched_getaffinity, ARG(1), V, V, OUT_BUF(1, char)),
 	PLAIN(sched_setaffinity, ZERO, V, V, IN_BUF(1, char)),
+	CHECKED(sched_getparam, is_priority, ZERO, V, OUT(int)),
+	PLAIN(sched_setparam, ZERO, V, IN(int)),
+	PLAIN(sched_getscheduler, INT, V),
+	PLAIN(sched_setscheduler, ZERO, V, V, IN(int)),
+	PLAIN(sched_get_priority_max, INT, V),
+	PLAIN(sched_get_priority_min, INT, V),
+	CHECKED(sched_rr_get_interval, is_interval, ZERO, V, OUT(struct __kernel_timespec)),
+	PLAIN(ioprio_get, INT, V, V),
+	PLAIN(ioprio_set, ZERO, V, V, V),
 	PLAIN(getcpu, ZERO, OUT_OPT(u32), OUT_OPT(u32)),
 	HANDLED(getrandom, sys_getrandom),
+	PLAIN(sethostname, ZERO, IN_BUF(1, char), V),
+	PLAIN(setdomainname, ZERO, IN_BUF(1, char), V),
+	HANDLED(syslog, sys_syslog),
+	PLAIN(vhangup, ZERO),
+	PLAIN(reboot, ZERO, V, V, V),
 
 	/* The process */
 	HANDLED(exit, sys_exit),
@@ -272,6 +416,11 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(tkill, ZERO, V, V),
 	PLAIN(tgkill, ZERO, V, V, V),
 	PLAIN(wait4, INT, V, OUT_OPT(int), V, OUT_OPT(struct rusage)),
+	CHECKED(waitid, is_child, ZERO, V, V, OUT_OPT(siginfo_t), V, OUT_OPT(struct rusage)),
+	PLAIN(pidfd_open, INT, V, V),
+	PLAIN(pidfd_getfd, INT, V, V, V),
+	PLAIN(pidfd_send_signal, ZERO, V, V, IN_OPT(siginfo_t), V),
+	HANDLED(prctl, sys_prctl),
 };
 
 /* Of all that Linux has, for messages: made from its header. */

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * fds.c - what the shim remembers of descriptors: epoll instances with what is registered in
+ * them, and descriptors whose reads have a form that programs rely on.
+ *
+ * One table of entries, chained by descriptor. An epoll instance has an entry for each descriptor
+ * that refers to it, since dup() makes several; what they share is the serial of the instance.
+ * A registration is known to the kernel by index and serial (struct fds_event): its mask and
+ * the program's data stay here. Serials are never used twice.
+ *
+ * A descriptor that is closed loses its entries before the kernel hears of it, because another
+ * thread may get the same number at once.
+ */
+#include <asm/unistd.h>
+#include <linux/close_range.h>
+#include <linux/errno.h>
+#include <linux/eventpoll.h>
+#include <linux/mman.h>
+#include "fds.h"
+
+#define CHAINS		256
+#define FIRST_ENTRIES	64
+#define INDEX_BITS	24
+#define INDEX_MASK	((1UL << INDEX_BITS) - 1)
+
+/* Bits of a mask that say how to report, and are never reported themselves. */
+#define HOW_BITS	((u32)(EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET))
+
+struct entry {
+	u8 kind;	/* enum fd_kind; FD_OTHER: the entry is free */
+	bool armed;	/* EPOLLONESHOT: an event may come */
+	int fd;
+	u32 next;	/* in its chain, or of the free ones; 0: the last */
+	u32 mask;	/* as the program asked */
+	u32 asked;	/* all that a wait which has begun may still bring */
+	u64 serial;
+	u64 instance;	/* of an instance's descriptor and of a registration */
+	u64 data;	/* the program's; the clock of a timer */
+	u64 wait;	/* the last wait that reported it */
+};
+
+/* Guards all of the following. Taken before the locks of mappings, and not held while the kernel waits. */
+static void fds_lock(void)
+{
+}
+
+static void fds_unlock(void)
+{
+}
+
+static struct entry first_entries[FIRST_ENTRIES], *entries = first_entries;
+static u32 entry_max = FIRST_ENTRIES, entry_fresh = 1, entry_free, chains[CHAINS];
+static u64 last_serial, last_wait;
+static u32 waiting;	/* threads in a wait */
+/* Entries that are no registration: while there are none, nobody needs the lock. */
+static u32 known;
+
+static bool grow(void)
+{
+	const u64 args[6] = { 0, 2 * entry_max * sizeof(*entries), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0 };
+	const u64 was[6] = { (u64)entries, entry_max * sizeof(*entries) };
+	long r;
+
+	if (2UL * entry_max > INDEX_MASK)
+		return false;
+	r = sys_mmap(__NR_mmap, args);
+	if (IS_ERR(r))
+		return false;
+	memcpy((void *)r, entries, entry_max * sizeof(*entries));
+	if (entries != first_entries)
+		sys_munmap(__NR_munmap, was);
+	entries = (void *)r;
+	entry_max *= 2;
+	return true;
+}
+
+/* A new entry, in its chain; 0: no memory. */
+static u32 add(int fd, enum fd_kind kind)
+{
+	u32 i = entry_free;
+
+	if (i)
+		entry_free = entries[i].next;
+	else if (entry_fresh < entry_max || grow())
+		i = entry_fresh++;
+	else
+		return 0;
+	entries[i] = (struct entry){ .kind = kind, .fd = fd, .serial = ++last_serial, .next = chains[(u32)fd % CHAINS] };
+	chains[(u32)fd % CHAINS] = i;
+	known += kind != FD_REGISTERED;
+	return i;
+}
+
+/* Takes out the entry that *link leads to. */
+static void cut(u32 *link)
+{
+	u32 i = *link;
+
+	known -= entries[i].kind != FD_REGISTERED;
+	*link = entries[i].next;
+	entries[i] = (struct entry){ .next = entry_free };
+	entry_free = i;
+}
+
+/* The link to the entry of the descriptor itself; to 0: there is none. */
+static u32 *find(int fd)
+{
+	u32 *link = &chains[(u32)fd % CHAINS];
+
+	while (*link && (entries[*link].fd != fd || entries[*link].kind == FD_REGISTERED))
+		link = &entries[*link].next;
+	return link;
+}
+
+/* ... to the registration with this serial, and, if that is 0, to any one but `but`. */
+static u32 *find_registered(int fd, u64 instance, u64 serial, u32 but)
+{
+	u32 *link = &chains[(u32)fd % CHAINS];
+
+	for (; *link; link = &entries[*link].next) {
+		const struct entry *e = &entries[*link];
+
+		if (e->fd == fd && e->kind == FD_REGISTERED && e->instance == instance && *link != but &&
+		    (!serial || e->serial == serial))
+			break;
+	}
+	return link;
+}
+
+static bool has_descriptor(u64 instance)
+{
+	u32 i;
+
+	for (i = 1; i < entry_fresh; i++)
+		if (entries[i].kind == FD_EPOLL && entries[i].instance == instance)
+			return true;
+	return false;
+}
+
+static void drop_instance(u64 instance)
+{
+	u32 i;
+
+	for (i = 1; i < entry_fresh; i++)
+		if (entries[i].kind == FD_REGISTERED && entries[i].instance == instance)
+			cut(find_registered(entries[i].fd, instance, entries[i].serial, 0));
+}
+
+static void forget(int fd)
+{
+	u32 *link = &chains[(u32)fd % CHAINS];
+	u64 instance = 0;
+
+	while (*link) {
+		const struct entry *e = &entries[*link];
+
+		if (e->fd != fd) {
+			link = &entries[*link].next;
+			continue;
+		}
+		if (e->kind == FD_EPOLL)
+			instance = e->instance;
+		cut(link);
+	}
+	if (instance && !has_descriptor(instance))
+		drop_instance(instance);
+}
+
+void fds_forget(u32 first, u32 last)
+{
+	u32 i;
+
+	fds_lock();
+	if (last - first < CHAINS) {
+		for (i = first; i <= last && i >= first; i++)
+			forget(i);
+	} else {
+		for (i = 1; i < entry_fresh; i++)
+			if (entries[i].kind != FD_OTHER && (u32)entries[i].fd >= first && (u32)entries[i].fd <= last)
+				forget(entries[i].fd);
+	}
+	fds_unlock();
+}
+
+long fds_made(long fd, enum fd_kind kind, u64 data)
+{
+	u32 i;
+
+	if (IS_ERR(fd))
+		return fd;
+	fds_lock();
+	forget(fd);
+	i = add(fd, kind);
+	if (i) {
+		entries[i].instance = entries[i].serial;
+		entries[i].data = data;
+	}
+	fds_unlock();
+	if (i)
+		return fd;
+	checked(__NR_close, hc_syscall(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	return -ENOMEM;
+}
+
+long fds_duplicated(int old, long fd)
+{
+	bool ok = true;
+	u32 i, was;
+
+	if (IS_ERR(fd) || fd == old || !__atomic_load_n(&known, __ATOMIC_RELAXED))
+		return fd;
+	fds_lock();
+	forget(fd);
+	if (*find(old)) {
+		i = add(fd, entries[*find(old)].kind);
+		was = *find(old);
+		ok = i;
+		if (ok) {
+			entries[i].instance = entries[was].instance;
+			entries[i].data = entries[was].data;
+		}
+	}
+	fds_unlock();
+	if (ok)
+		return fd;
+	checked(__NR_close, hc_syscall(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	return -ENOMEM;
+}
+
+enum fd_kind fds_kind(int fd, u64 *serial, u64 *data)
+{
+	enum fd_kind kind;
+	const struct entry *e;
+
+	*serial = *data = 0;
+	if (!__atomic_load_n(&known, __ATOMIC_RELAXED))
+		return FD_OTHER;
+	fds_lock();
+	/* Entry 0 is never used, and so of no kind. */
+	e = &entries[*find(fd)];
+	kind = e->kind;
+	*serial = e->serial;
+	*data = e->data;
+	fds_unlock();
+	return kind;
+}
+
+/* --- epoll ---------------------------------------------------------------------------------------- */
+
+static u64 kernels_name(u32 i)
+{
+	return i | entries[i].serial << INDEX_BITS;
+}
+
+static u64 instance_of(int epfd)
+{
+	const struct entry *e = &entries[*find(epfd)];
+
+	return e->kind == FD_EPOLL ? e->instance : 0;
+}
+
+static void set(struct entry *e, u32 mask, u64 data)
+{
+	/* A thread that waits may have an event which was asked for until now. */
+	e->asked = (waiting ? e->asked : 0) | mask;
+	e->mask = mask;
+	e->data = data;
+	e->armed = true;
+}
+
+u64 fds_register(int epfd, int fd, u32 mask, u64 data)
+{
+	u64 name = 0;
+	u32 i;
+
+	fds_lock();
+	i = add(fd, FD_REGISTERED);
+	if (i) {
+		entries[i].instance = instance_of(epfd);
+		set(&entries[i], mask, data);
+		name = kernels_name(i);
+	}
+	fds_unlock();
+	return name;
+}
+
+void fds_registered(u64 name, bool ok)
+{
+	u32 i = name & INDEX_MASK, *link;
+	u64 serial = name >> INDEX_BITS, instance;
+	int fd;
+
+	fds_lock();
+	/* Unless the descriptor was closed meanwhile. */
+	if (entries[i].serial == serial) {
+		fd = entries[i].fd;
+		instance = entries[i].instance;
+		if (!ok)
+			cut(find_registered(fd, instance, serial, 0));
+		/* An earlier registration under this number is over, or the kernel would have refused this one. */
+		while (ok && *(link = find_registered(fd, instance, 0, i)))
+			cut(link);
+	}
+	fds_unlock();
+}
+
+u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
+{
+	u64 name = 0, old_data;
+	u32 i, old_mask;
+
+	fds_lock();
+	i = *find_registered(fd, instance_of(epfd), 0, 0);
+	if (i) {
+		old_mask = entries[i].mask;
+		old_data = entries[i].data;
+		set(&entries[i], *mask, *data);
+		*mask = old_mask;
+		*data = old_data;
+		name = kernels_name(i);
+	}
+	fds_unlock();
+	return name;
+}
+
+u64 fds_registration(int epfd, int fd)
+{
+	u64 name;
+	u32 i;
+
+	fds_lock();
+	i = *find_registered(fd, instance_of(epfd), 0, 0);
+	name = i ? kernels_name(i) : 0;
+	fds_unlock();
+	return name;
+}
+
+void fds_wait_begins(void)
+{
+	fds_lock();
+	waiting++;
+	fds_unlock();
+}
+
+/*
+ * One event, in place. Returns what is wrong with it, or NULL. One that was possible a moment ago, or whose descriptor
+ * has been closed while another process keeps the file open, is no lie; its mask becomes 0.
+ */
+static const char *judge(struct fds_event *event, u64 instance, u64 wait)
+{
+	u64 i = event->data & INDEX_MASK, serial = event->data >> INDEX_BITS;
+	struct entry *e = &entries[i];
+	u32 mask = event->mask;
+
+	event->mask = 0;
+	if (!i || i >= entry_fresh || !serial || serial > last_serial)
+		return "it reports what nobody registered";
+	if (e->serial != serial || e->kind != FD_REGISTERED)
+		return NULL;
+	if (e->instance != instance)
+		return "it reports what is registered elsewhere";
+	if (e->wait == wait)
+		return "it reports the same descriptor twice";
+	if (!mask || mask & ~((e->asked & ~HOW_BITS) | EPOLLERR | EPOLLHUP))
+		return "it reports an event that nobody asked for";
+	e->wait = wait;
+	if (e->mask & EPOLLONESHOT && !e->armed)
+		return waiting > 1 ? NULL : "it reports once more what was to be reported once";
+	e->armed = false;
+	event->mask = mask;
+	event->data = e->data;
+	return NULL;
+}
+
+long fds_wait_ends(int epfd, struct fds_event *events, long n, const char **lie)
+{
+	long i, k = 0;
+	u64 instance;
+
+	*lie = NULL;
+	fds_lock();
+	instance = instance_of(epfd);
+	last_wait++;
+	for (i = 0; i < n && !*lie; i++) {
+		*lie = judge(&events[i], instance, last_wait);
+		if (events[i].mask)
+			events[k++] = events[i];
+	}
+	waiting--;
+	fds_unlock();
+	return k;
+}
+
+/* --- calls that make and end descriptors ---------------------------------------------------------------- */
+
+long sys_close(long nr, const u64 args[6])
+{
+	if (__atomic_load_n(&known, __ATOMIC_RELAXED))
+		fds_forget(args[0], args[0]);
+	return checked(nr, hc_syscall(nr, (u32)args[0], 0, 0, 0, 0, 0), 0);
+}
+
+long sys_close_range(long nr, const u64 args[6])
+{
+	u32 first = args[0], last = args[1];
+
+	if (first <= last && !(args[2] & CLOSE_RANGE_CLOEXEC) && __atomic_load_n(&known, __ATOMIC_RELAXED))
+		fds_forget(first, last);
+	return checked(nr, hc_syscall(nr, first, last, args[2], 0, 0, 0), 0);
+}
+
+/* dup, dup2, dup3. What was open under the new number is closed. */
+long sys_dup(long nr, const u64 args[6])
+{
+	long r;
+
+	if (nr == __NR_dup)
+		r = hc_syscall(nr, (u32)args[0], 0, 0, 0, 0, 0);
+	else
+		r = hc_syscall(nr, (u32)args[0], (u32)args[1], nr == __NR_dup3 ? args[2] : 0, 0, 0, 0);
+	checked(nr, r, 0x7fffffff);
+	if (!IS_ERR(r) && nr != __NR_dup && (u32)r != (u32)args[1])
+		shim_lie(nr, r, "it is not the number that was asked for");
+	return fds_duplicated(args[0], r);
+}

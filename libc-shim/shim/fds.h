@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fds.h - what the shim remembers of descriptors; see fds.c. Each function takes the lock itself. */
+#ifndef SHIM_FDS_H
+#define SHIM_FDS_H
+
+#include "shim.h"
+
+enum fd_kind {
+	FD_OTHER,
+	FD_EPOLL,
+	FD_EVENT,	/* reads give 8 bytes */
+	FD_TIMER,	/* likewise; data: its clock */
+	FD_SIGNAL,	/* whole records */
+	FD_INOTIFY,	/* records that say how long they are */
+	FD_REGISTERED,	/* an entry for the epoll instance in which the descriptor is registered */
+};
+
+/* fd as the kernel made it, or an error, which is passed on. -ENOMEM: it is closed again. */
+long fds_made(long fd, enum fd_kind kind, u64 data);
+long fds_duplicated(int old, long fd);
+/* Descriptors first..last are about to be closed. */
+void fds_forget(u32 first, u32 last);
+/* The serial is another one when the number is used again. */
+enum fd_kind fds_kind(int fd, u64 *serial, u64 *data);
+
+/* As Linux's struct epoll_event. */
+struct fds_event {
+	u32 mask;
+	u64 data;
+} __attribute__((packed));
+
+/* To be told to the kernel in place of the program's data; 0: no memory. The kernel's answer follows. */
+u64 fds_register(int epfd, int fd, u32 mask, u64 data);
+void fds_registered(u64 name, bool ok);
+/* Exchanges mask and data; 0: not registered. */
+u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data);
+u64 fds_registration(int epfd, int fd);
+/* In each event the kernel's word becomes the program's data. How many are left; or *lie says what is wrong. */
+void fds_wait_begins(void);
+long fds_wait_ends(int epfd, struct fds_event *events, long n, const char **lie);
+
+/* event.c: has what was read from a descriptor of this kind its form? */
+bool event_read_ok(enum fd_kind kind, const void *buf, u64 len);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* misc.c - capabilities; memory that is to stay where it is. */
+#include <asm/unistd.h>
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/mman.h>
+#include "shim.h"
+
+/* capget, capset: the header's version says how long the data is. Asked with an unknown one, the kernel names its own. */
+long sys_capabilities(long nr, const u64 args[6])
+{
+	const struct __user_cap_header_struct *header = (const void *)args[0];
+	struct call row = { .arg = { { ARG_INOUT, .size = sizeof(*header) } } };
+	u16 count = _LINUX_CAPABILITY_U32S_3;
+
+	if (!user_range_ok(args[0], sizeof(*header)))
+		return -EFAULT;
+	if (header->version == _LINUX_CAPABILITY_VERSION_1)
+		count = _LINUX_CAPABILITY_U32S_1;
+	else if (header->version != _LINUX_CAPABILITY_VERSION_2 && header->version != _LINUX_CAPABILITY_VERSION_3)
+		count = 0;
+	if (count)
+		row.arg[1] = (struct arg){ nr == __NR_capget ? ARG_OUT : ARG_IN, .optional = nr == __NR_capget,
+					   .size = count * sizeof(struct __user_cap_data_struct) };
+	return marshal_call(nr, &row, args);
+}
+
+/* Is all of it mapped? msync asks the same, and has nothing else to do. */
+static long mapped(u64 from, u64 to)
+{
+	const u64 args[6] = { from, to - from, MS_ASYNC };
+
+	return to > from ? sys_msync(__NR_msync, args) : 0;
+}
+
+/*
+ * mlock, mlock2, munlock. Where plaintext stands is the hypervisor's business, which never writes it to a disk; what
+ * the kernel could lock is ciphertext.
+ */
+long sys_mlock(long nr, const u64 args[6])
+{
+	u64 from = PAGE_DOWN(args[0]), to = PAGE_UP(args[0] + args[1]);
+
+	if (nr == __NR_mlock2 && args[2] & ~(u64)MLOCK_ONFAULT)
+		return -EINVAL;
+	return to < from ? -EINVAL : mapped(from, to);
+}
+
+/* mlockall, munlockall */
+long sys_mlockall(long nr, const u64 args[6])
+{
+	if (nr == __NR_mlockall && (!args[0] || args[0] & ~(u64)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)))
+		return -EINVAL;
+	return 0;
+}
+
+/* Which pages are in memory says nothing to a program that is not told when that changes: all that are mapped. */
+long sys_mincore(long nr, const u64 args[6])
+{
+	u64 pages = PAGE_UP(args[1]) / INKTAG_PAGE_SIZE;
+	long r;
+
+	if (args[0] % INKTAG_PAGE_SIZE)
+		return -EINVAL;
+	if (args[0] >= INKTAG_USER_END || args[1] > INKTAG_USER_END - args[0])
+		return -ENOMEM;
+	if (pages && !user_range_ok(args[2], pages))
+		return -EFAULT;
+	r = mapped(args[0], args[0] + args[1]);
+	if (!r)
+		memset((void *)args[2], 1, pages);
+	return r;
+}
