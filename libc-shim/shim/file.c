@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include <linux/limits.h>
 #include <linux/stat.h>
 #include <linux/time.h>
 #include <linux/uio.h>
@@ -224,6 +225,21 @@ long sys_pwritev(long nr, const u64 args[6])
 	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pwrite64, args, args[3], flags, false);
 }
 
+/* Has this end of a pipe data, or room for PIPE_BUF bytes? */
+static bool is_ready(int fd, short event)
+{
+	u64 mark = arena_mark();
+	struct pollfd *p = arena_alloc(sizeof(*p));
+	bool ready = false;
+
+	if (p) {
+		*p = (struct pollfd){ .fd = fd, .events = event };
+		ready = checked(__NR_poll, hc_syscall(__NR_poll, (u64)p, 1, 0, 0, 0, 0), 1) == 1;
+	}
+	arena_release(mark);
+	return ready;
+}
+
 /*
  * The kernel would put the pages themselves into the pipe, and they are the arena's. So this is a copy. A pipe that is
  * open for both is written, as by Linux.
@@ -231,13 +247,30 @@ long sys_pwritev(long nr, const u64 args[6])
 long sys_vmsplice(long nr, const u64 args[6])
 {
 	long mode = checked(__NR_fcntl, hc_syscall(__NR_fcntl, args[0], F_GETFL, 0, 0, 0, 0), 0x7fffffff);
-	const u64 given[6] = { args[0], args[1], args[2], NO_OFFSET, 0, args[3] & SPLICE_F_NONBLOCK ? RWF_NOWAIT : 0 };
+	bool is_read = (mode & O_ACCMODE) == O_RDONLY;
+	const struct iovec *iov = (const void *)args[1];
+	struct iovec first;
+	u64 total;
 
 	if (IS_ERR(mode))
 		return mode;
 	if ((file_mode(args[0]) & S_IFMT) != S_IFIFO)
 		return -EBADF;
-	return (mode & O_ACCMODE) == O_RDONLY ? sys_preadv(__NR_preadv2, given) : sys_pwritev(__NR_pwritev2, given);
+	if (!(args[3] & SPLICE_F_NONBLOCK))
+		return is_read ? sys_readv(__NR_readv, args) : sys_writev(__NR_writev, args);
+	if (!args[2] || args[2] > UIO_MAXIOV)
+		return args[2] ? -EINVAL : 0;
+	if (!iov_ok(args[1], args[2], &total))
+		return -EFAULT;
+	if (!is_ready(args[0], is_read ? POLLIN : POLLOUT))
+		return -EAGAIN;
+	/* What is ready for a part is not so for all. */
+	while (total && !iov->iov_len)
+		iov++;
+	first = *iov;
+	if (first.iov_len > PIPE_BUF)
+		first.iov_len = PIPE_BUF;
+	return transfer(is_read ? __NR_read : __NR_write, args[0], &first, first.iov_len, NO_OFFSET, 0, is_read);
 }
 
 /* Data goes from file to file. Offsets that are given advance by as much as was moved, whatever the kernel left there. */

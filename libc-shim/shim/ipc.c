@@ -34,7 +34,7 @@ long sys_mq_open(long nr, const u64 args[6])
 static long kernels_time(u64 at, struct __kernel_timespec *t)
 {
 	u64 mark = arena_mark(), left;
-	volatile struct __kernel_timespec *buf = arena_alloc(sizeof(*buf));
+	volatile struct __kernel_timespec *buf;
 	long r = -ENOMEM;
 
 	if (!user_range_ok(at, sizeof(*t)))
@@ -42,6 +42,7 @@ static long kernels_time(u64 at, struct __kernel_timespec *t)
 	memcpy(t, (const void *)at, sizeof(*t));
 	if (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= NSEC)
 		return -EINVAL;
+	buf = arena_alloc(sizeof(*buf));
 	if (buf)
 		r = checked(__NR_clock_gettime, hc_syscall(__NR_clock_gettime, CLOCK_REALTIME, (u64)buf, 0, 0, 0, 0), 0);
 	if (!r)
