@@ -52,6 +52,7 @@ extern struct fake {
 	u64 addr, arg;
 	u64 random[4], realtime, boottime;
 	char said[512];		/* the last line on stderr */
+	long result;		/* see lies() */
 } fake;
 
 /* Page number of an address in the tables; -1: none. */
@@ -67,10 +68,16 @@ void fake_reset(void);
 /* Runs what follows as a branch: 0, and again with 1 if it ends in a violation. */
 #define ended()		setjmp(fake.end)
 
+/* Does this call end in a violation? Its result is in fake.result if not. */
+bool lies(long nr, const u64 args[6]);
+
 u32 rnd(u32 below);
 
 Suite *desc_suite(void);
 Suite *mm_suite(void);
 Suite *marshal_suite(void);
+Suite *socket_suite(void);
+Suite *event_suite(void);
+Suite *ipc_suite(void);
 
 #endif
