@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* ipc.c - message queues of POSIX and of System V, and System V's semaphores. */
+#include <asm/siginfo.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -101,6 +102,21 @@ long sys_mq_timedreceive(long nr, const u64 args[6])
 	};
 
 	return queue_call(nr, &row, args);
+}
+
+/* The notice that a message has come is a signal; that a thread is started for it is the libc's work, over a socket. */
+long sys_mq_notify(long nr, const u64 args[6])
+{
+	static const struct call row = {
+		.arg = { { ARG_VALUE }, { ARG_IN, .size = sizeof(sigevent_t), .optional = true } },
+	};
+	const sigevent_t *event = (const void *)args[1];
+
+	if (event && !user_range_ok(args[1], sizeof(*event)))
+		return -EFAULT;
+	if (event && event->sigev_notify != SIGEV_NONE && event->sigev_notify != SIGEV_SIGNAL)
+		return shim_missing(nr, " to start a thread");
+	return marshal_call(nr, &row, args);
 }
 
 /* --- System V message queues ------------------------------------------------------------------------------ */

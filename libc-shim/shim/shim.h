@@ -249,6 +249,7 @@ long sys_syslog(long nr, const u64 args[6]);
 long sys_mq_open(long nr, const u64 args[6]);
 long sys_mq_timedsend(long nr, const u64 args[6]);
 long sys_mq_timedreceive(long nr, const u64 args[6]);
+long sys_mq_notify(long nr, const u64 args[6]);
 long sys_msgsnd(long nr, const u64 args[6]);
 long sys_msgrcv(long nr, const u64 args[6]);
 long sys_msgctl(long nr, const u64 args[6]);

@@ -245,6 +245,7 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(mq_unlink, ZERO, STR),
 	HANDLED(mq_timedsend, sys_mq_timedsend),
 	HANDLED(mq_timedreceive, sys_mq_timedreceive),
+	HANDLED(mq_notify, sys_mq_notify),
 	CHECKED(mq_getsetattr, is_queue, ZERO, V, IN_OPT(struct mq_attr), OUT_OPT(struct mq_attr)),
 	PLAIN(msgget, INT, V, V),
 	HANDLED(msgsnd, sys_msgsnd),

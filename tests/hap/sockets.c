@@ -275,6 +275,8 @@ static void tcp(int family, const char *name)
 	check(!getsockopt(c, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_state == 1, "%s: TCP_INFO", name);
 	check(send(c, "abc", 3, 0) == 3 && poll(&(struct pollfd){ s, POLLIN, 0 }, 1, 5000) == 1 && !ioctl(s, FIONREAD, &n) && n == 3 &&
 	      recv(s, buf, 3, MSG_WAITALL) == 3, "%s: FIONREAD, MSG_WAITALL", name);
+	check(send(c, "abc", 3, 0) == 3 && poll(&(struct pollfd){ s, POLLIN, 0 }, 1, 5000) == 1 && recv(s, NULL, 100, MSG_TRUNC) == 3,
+	      "%s: data thrown away", name);
 	check(send(c, "!", 1, MSG_OOB) == 1 && poll(&(struct pollfd){ s, POLLPRI, 0 }, 1, 5000) == 1 && recv(s, buf, 1, MSG_OOB) == 1 && *buf == '!',
 	      "%s: urgent data", name);
 	check(!setsockopt(c, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) && !close(c), "%s: an abrupt end", name);

@@ -199,6 +199,10 @@ START_TEST(posix_queues)
 	attr = (struct mq_attr){ .mq_curmsgs = -1 };
 	answers(0, 2, &attr, sizeof(attr));
 	must_be(is_lie(SYS_mq_getsetattr, 3, 0, (u64)&got, 0));
+	answers(0, 0, "", 0);
+	must_be(!call(SYS_mq_notify, 3, (u64)&(struct sigevent){ .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 5 }, 0, 0) && kernel.args[1] >= ARENA_BUF);
+	must_be(!call(SYS_mq_notify, 3, 0, 0, 0) && !kernel.args[1] && call(SYS_mq_notify, 3, 8, 0, 0) == -EFAULT);
+	must_be(call(SYS_mq_notify, 3, (u64)&(struct sigevent){ .sigev_notify = SIGEV_THREAD }, 0, 0) == -ENOSYS);
 	/* Only a call that creates has attributes. */
 	answers(3, 0, "", 0);
 	must_be(call(SYS_mq_open, (u64)"name", O_RDWR, 8, 8) == 3 && !kernel.args[2] && !kernel.args[3]);

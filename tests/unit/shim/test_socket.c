@@ -20,6 +20,7 @@ static struct {
 	u64 controllen;
 	u8 control[256];
 	int type;		/* SO_TYPE */
+	long thrown;		/* recvfrom without a buffer */
 	/* ... and what it saw. */
 	u64 flags_seen, control_seen, bytes;
 } kernel;
@@ -86,6 +87,9 @@ static long answer(long nr, const u64 args[6])
 		must_be(in_arena(args[3], 4) && in_arena(args[4], 4));
 		*(int *)args[3] = kernel.type;
 		return 0;
+	case SYS_recvfrom:
+		must_be(!args[1]);
+		return kernel.thrown;
 	}
 	must(false, "system call %ld", nr);
 	return 0;
@@ -233,6 +237,16 @@ START_TEST(waiting_for_all)
 	reset();
 	args[3] = 0;
 	must_be(!lies(SYS_recvfrom, args) && fake.result == (long)ARENA_PIECE && kernel.at == 1);
+	/* Thrown away. */
+	reset();
+	args[1] = 0;
+	args[3] = MSG_TRUNC;
+	kernel.thrown = len;
+	must_be(!lies(SYS_recvfrom, args) && fake.result == (long)len);
+	kernel.thrown++;
+	must_be(lies(SYS_recvfrom, args));
+	kernel.type = SOCK_DGRAM;
+	must_be(!lies(SYS_recvfrom, args) && fake.result == -EFAULT);
 	free(buf);
 }
 END_TEST
