@@ -21,7 +21,7 @@
 #   lab_jobs                            print how many labs this machine can run at once
 #
 # What comes from Debian is in the version that the index offers, which is fetched once a day. Where the registry does
-# not answer, it is the newest that was fetched before, and a note says so.
+# not give it, it is the newest that was fetched before, or else an older one that it does give, and a note says so.
 #
 # Variables: top (the repository), build ($top/build), cache, lab_memory. V=1 in the environment shows logs live.
 #
@@ -214,44 +214,67 @@ newest() {
 	[[ $found ]] && printf '%s\n' "${found%/.complete}"
 }
 
-# debian_fetch VERB PKG SUITE: VERB is apt-get's: source, download. Verified by apt, and unpacked if it is a binary package.
-# Prints the directory, which is named after the version.
+# fetch_package VERB PKG SUITE DIR [VERSION]: verified by apt, and unpacked if it is a binary package. Status in $code.
+fetch_package() {
+	local verb=$1 pkg=$2 suite=$3 dir=$4 version=${5:+=$5} new
+	new=${dir%/*}/new-$pkg
+	rm -rf "$new"
+	mkdir "$new"
+	say "fetching ${dir##*/} (Debian $suite)"
+	cd "$new"
+	if [[ $verb == source ]]; then
+		apt_try "$suite" source --download-only "$pkg$version"
+	else
+		apt_try "$suite" download "$pkg$version"
+	fi
+	cd "$OLDPWD"
+	if ((code == 0)); then
+		[[ $verb == source ]] || dpkg-deb -x "$new/$pkg"_*.deb "$new"
+		touch "$new/.complete"
+		rm -rf "$dir"
+		mv "$new" "$dir"
+	else
+		rm -rf "$new"
+	fi
+}
+
+# debian_fetch VERB PKG SUITE: VERB is apt-get's: source, download. Prints the directory, which is named after the version.
 debian_fetch() {
-	local verb=$1 pkg=$2 suite=$3 home=$cache/sources/$3 name dir lock code old
+	local verb=$1 pkg=$2 suite=$3 home=$cache/sources/$3 name dir lock code=1 old version
 	name=$(debian_offer "$@") || name=''
 	mkdir -p "$home"
 	exec {lock}>"$cache/locks/sources-$pkg-$suite"
 	flock "$lock"
 	dir=$home/$name
 	if [[ ! $name || ! -e $dir/.complete ]]; then
-		rm -rf "$home/new-$pkg"
-		mkdir "$home/new-$pkg"
-		code=1
-		if [[ $name ]]; then
-			say "fetching $name (Debian $suite)"
-			cd "$home/new-$pkg"
-			if [[ $verb == source ]]; then apt_try "$suite" source --download-only "$pkg"; else apt_try "$suite" download "$pkg"; fi
-			cd "$OLDPWD"
-		fi
+		if [[ $name ]]; then fetch_package "$verb" "$pkg" "$suite" "$dir"; fi
 		if ((code == 0)); then
-			[[ $verb == source ]] || dpkg-deb -x "$home/new-$pkg/$pkg"_*.deb "$home/new-$pkg"
-			touch "$home/new-$pkg/.complete"
-			rm -rf "$dir"
-			mv "$home/new-$pkg" "$dir"
 			# One older version stays, for who is just building from it.
 			find "$home" -mindepth 1 -maxdepth 1 -name "${pkg}_*" | sort -V | head -n -2 | xargs -r rm -rf
-		else
-			rm -rf "$home/new-$pkg"
-			if ! old=$(newest "$home" "${pkg}_"); then
-				[[ $name ]] || die "cannot fetch $pkg: the index of Debian $suite is not there, or does not have it"
-				log_failed "$cache/logs/apt-$suite.log" "cannot fetch $pkg of Debian $suite"
-			fi
+		elif old=$(newest "$home" "${pkg}_"); then
 			say "note: cannot fetch what Debian $suite offers of $pkg: going on with ${old##*/}, fetched before"
 			dir=$old
+		else
+			[[ $name ]] || die "cannot fetch $pkg: the index of Debian $suite is not there, or does not have it"
+			# A mirror that is behind names files that it does not have yet, and has those before.
+			for version in $(debian_versions "$verb" "$pkg" "$suite" | tail -n +2); do
+				say "note: cannot fetch ${dir##*/}, which Debian $suite offers: trying the version before it"
+				dir=$home/${pkg}_${version#*:}
+				fetch_package "$verb" "$pkg" "$suite" "$dir" "$version"
+				if ((code == 0)); then break; fi
+			done
+			((code == 0)) || log_failed "$cache/logs/apt-$suite.log" "cannot fetch $pkg of Debian $suite"
 		fi
 	fi
 	exec {lock}>&-
 	printf '%s\n' "$dir"
+}
+
+# All versions that the index has, the newest first.
+debian_versions() {
+	local ask=show
+	[[ $1 != source ]] || ask=showsrc
+	apt_ask "$3" apt-cache "$ask" "$2" | sed -n 's/^Version: //p' | sort -ruV
 }
 
 # What the index offers, as the name of a directory: PKG_VERSION and more; status 1 without an index or such a package.
