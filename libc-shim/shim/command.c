@@ -27,7 +27,7 @@ struct ifconf {
 	u64 buf;
 };
 
-long command_call(long nr, const u64 args[6], int at, const struct command *table, size_t count)
+long command_call(long nr, const u64 args[6], int at, const struct command *table, size_t count, long unknown)
 {
 	struct call row = { .result = RESULT_INT };
 	size_t i;
@@ -42,7 +42,8 @@ long command_call(long nr, const u64 args[6], int at, const struct command *tabl
 		row.check = table[i].check;
 		return marshal_call(nr, &row, args);
 	}
-	return shim_missing(nr, " with this command");
+	shim_missing(nr, " with this command");
+	return unknown;
 }
 
 /* Counts of bytes, by which programs allocate and loop. */
@@ -209,7 +210,7 @@ long sys_ioctl(long nr, const u64 args[6])
 {
 	if ((u32)args[1] == SIOCGIFCONF)
 		return ifconf(nr, args);
-	return command_call(nr, args, 1, ioctls, ARRAY_SIZE(ioctls));
+	return command_call(nr, args, 1, ioctls, ARRAY_SIZE(ioctls), -ENOTTY);
 }
 
 /* A program that asks for a number from here on takes it to be free for that. */
@@ -249,7 +250,7 @@ static long get_owner(long nr, const u64 args[6])
 {
 	struct f_owner_ex owner;
 	const u64 given[6] = { args[0], F_GETOWN_EX, (u64)&owner };
-	long r = command_call(nr, given, 1, fcntls, ARRAY_SIZE(fcntls));
+	long r = command_call(nr, given, 1, fcntls, ARRAY_SIZE(fcntls), -EINVAL);
 
 	return r ? r : owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
 }
@@ -260,7 +261,7 @@ long sys_fcntl(long nr, const u64 args[6])
 
 	if ((u32)args[1] == F_GETOWN)
 		return get_owner(nr, args);
-	r = command_call(nr, args, 1, fcntls, ARRAY_SIZE(fcntls));
+	r = command_call(nr, args, 1, fcntls, ARRAY_SIZE(fcntls), -EINVAL);
 	if ((u32)args[1] == F_DUPFD || (u32)args[1] == F_DUPFD_CLOEXEC)
 		r = fds_duplicated(args[0], r);
 	return r;
@@ -304,7 +305,7 @@ long sys_prctl(long nr, const u64 args[6])
 		return -EINVAL;
 	if ((u32)args[0] == PR_CAP_AMBIENT)
 		return checked(nr, hc_syscall(nr, args[0], (u32)args[1], (u32)args[2], 0, 0, 0), 1);
-	return command_call(nr, args, 0, prctls, ARRAY_SIZE(prctls));
+	return command_call(nr, args, 0, prctls, ARRAY_SIZE(prctls), -EINVAL);
 }
 
 /* The kernel's log: commands 2 to 4 read it. */

@@ -13,7 +13,7 @@ struct command {
 	bool (*check)(long r, const u64 args[6]);
 };
 
-/* args[at] is the command. */
-long command_call(long nr, const u64 args[6], int at, const struct command *table, size_t count);
+/* args[at] is the command. `unknown` is what Linux says of one that it does not know. */
+long command_call(long nr, const u64 args[6], int at, const struct command *table, size_t count, long unknown);
 
 #endif

@@ -46,6 +46,24 @@ void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_pro
 	}
 }
 
+long iov_check(u64 iov, u64 count, u64 *total)
+{
+	const struct iovec *v = (const void *)iov;
+	u64 i;
+
+	*total = 0;
+	if (!count)
+		return 0;
+	if (!user_range_ok(iov, count * sizeof(*v)))
+		return -EFAULT;
+	for (i = 0; i < count; i++)
+		if ((s64)v[i].iov_len < 0)
+			return -EINVAL;
+	if (!iov_ok(iov, count, total))
+		return -EFAULT;
+	return (s64)*total < 0 ? -EINVAL : 0;
+}
+
 /* What kind of file it is, as the kernel says; 0: it does not. */
 static u32 file_mode(int fd)
 {
@@ -178,15 +196,13 @@ static long vector(long nr, const u64 args[6], s64 offset, u32 flags, bool is_re
 {
 	const struct iovec *iov = (const void *)args[1];
 	u64 total, serial, data;
+	long r;
 
 	if (args[2] > UIO_MAXIOV)
 		return -EINVAL;
-	if (args[2] && !iov_ok(args[1], args[2], &total))
-		return -EFAULT;
-	if (!args[2])
-		total = 0;
-	if ((s64)total < 0)
-		return -EINVAL;
+	r = iov_check(args[1], args[2], &total);
+	if (r)
+		return r;
 	/* Reads that have a form fill the first part only: a short read, which is examined as any other. */
 	if (is_read && total && fds_kind(args[0], &serial, &data) != FD_OTHER) {
 		while (!iov->iov_len)
@@ -251,6 +267,7 @@ long sys_vmsplice(long nr, const u64 args[6])
 	const struct iovec *iov = (const void *)args[1];
 	struct iovec first;
 	u64 total;
+	long r;
 
 	if (IS_ERR(mode))
 		return mode;
@@ -258,14 +275,15 @@ long sys_vmsplice(long nr, const u64 args[6])
 		return -EBADF;
 	if (!(args[3] & SPLICE_F_NONBLOCK))
 		return is_read ? sys_readv(__NR_readv, args) : sys_writev(__NR_writev, args);
-	if (!args[2] || args[2] > UIO_MAXIOV)
-		return args[2] ? -EINVAL : 0;
-	if (!iov_ok(args[1], args[2], &total))
-		return -EFAULT;
+	if (args[2] > UIO_MAXIOV)
+		return -EINVAL;
+	r = iov_check(args[1], args[2], &total);
+	if (r || !total)
+		return r;
 	if (!is_ready(args[0], is_read ? POLLIN : POLLOUT))
 		return -EAGAIN;
 	/* What is ready for a part is not so for all. */
-	while (total && !iov->iov_len)
+	while (!iov->iov_len)
 		iov++;
 	first = *iov;
 	if (first.iov_len > PIPE_BUF)

@@ -189,7 +189,7 @@ static const struct command queue_commands[] = {
 
 long sys_msgctl(long nr, const u64 args[6])
 {
-	return command_call(nr, args, 1, queue_commands, ARRAY_SIZE(queue_commands));
+	return command_call(nr, args, 1, queue_commands, ARRAY_SIZE(queue_commands), -EINVAL);
 }
 
 /* --- System V semaphores ---------------------------------------------------------------------------------- */
@@ -301,7 +301,7 @@ long sys_semctl(long nr, const u64 args[6])
 
 	if ((u32)args[2] == GETALL || (u32)args[2] == SETALL)
 		return all_values(nr, args);
-	r = command_call(nr, args, 2, semaphore_commands, ARRAY_SIZE(semaphore_commands));
+	r = command_call(nr, args, 2, semaphore_commands, ARRAY_SIZE(semaphore_commands), -EINVAL);
 	if (!IS_ERR(r) && (u32)args[2] == IPC_STAT)
 		remember(args[0], ((const struct semid64_ds *)args[3])->sem_nsems);
 	return r;

@@ -208,6 +208,8 @@ long sys_getrandom(long nr, const u64 args[6]);
 struct iovec;
 /* Copies len bytes between the arena and the program's vector, from byte `skip` of it on. */
 void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program);
+/* Can the program mean this vector? How long it is. */
+long iov_check(u64 iov, u64 count, u64 *total);
 long sys_vmsplice(long nr, const u64 args[6]);
 long sys_sendfile(long nr, const u64 args[6]);
 long sys_splice(long nr, const u64 args[6]);

@@ -90,6 +90,8 @@ static bool control_ok(u64 buf, u64 len)
 /* The program's header, copied once; what it points to is in its memory. */
 static long message_in(struct msghdr *m, u64 at, u64 *total)
 {
+	long r;
+
 	if (!user_range_ok(at, sizeof(*m)))
 		return -EFAULT;
 	memcpy(m, (const void *)at, sizeof(*m));
@@ -101,11 +103,9 @@ static long message_in(struct msghdr *m, u64 at, u64 *total)
 		m->namelen = ADDRESS_MAX;
 	if (m->iovlen > UIO_MAXIOV)
 		return -EMSGSIZE;
-	*total = 0;
-	if (m->iovlen && !iov_ok(m->iov, m->iovlen, total))
-		return -EFAULT;
-	if ((s64)*total < 0)
-		return -EINVAL;
+	r = iov_check(m->iov, m->iovlen, total);
+	if (r)
+		return r;
 	if (*total > LENGTH_MAX)
 		*total = LENGTH_MAX;
 	if ((m->namelen && !user_range_ok(m->name, m->namelen)) || (m->controllen && !user_range_ok(m->control, m->controllen)))

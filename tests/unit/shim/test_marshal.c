@@ -423,6 +423,8 @@ START_TEST(vectors)
 	iov[1] = (struct iovec){ (void *)8, 1 };
 	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
 	iov[1] = (struct iovec){ buf[0], -1UL };
+	must_be(shim_dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EINVAL);
+	iov[1] = (struct iovec){ buf[0], 1UL << 47 };
 	must_be(shim_dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
 	for (i = 0; i < 4; i++)
 		free(buf[i]);
