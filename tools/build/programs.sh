@@ -8,6 +8,7 @@
 #   gnu-hello           GNU hello, likewise, by its configure script
 #   sort, sha256sum...  applets of Debian's busybox, likewise
 #   hello, ...          tests/hap/*.c
+# and in build/conformance: tests/conformance/*.c, and their driver, an ordinary program.
 case ${1-} in
 --help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
 ?*) echo "programs.sh: unknown argument $1" >&2; exit 2 ;;
@@ -75,3 +76,23 @@ build_programs() {
 }
 
 build_cached programs build_programs "$top/tests/hap" "$build/libc/" "${BASH_SOURCE[0]}" "$bzip2" "$hello" "$busybox"
+
+conformance=$top/tests/conformance
+mapfile -t groups < <(basename -s .c "$conformance"/*.c | grep -vx -e compare -e conformance)
+
+build_conformance() {
+	local out=$1 p checks
+	step "compare"
+	gcc -O2 -Wall -Wextra -Wno-format-truncation -Werror -static -o "$out/compare" "$conformance/compare.c"
+	step "groups"
+	for p in "${groups[@]}"; do
+		"$cc" -O2 -s -Wall -Wextra -Wno-unused-parameter -Wno-format-truncation -Wno-nonnull -Werror -pthread \
+			-o "$out/$p" "$conformance/$p.c" "$conformance/conformance.c"
+	done
+	step "check"
+	checks=$(for p in "${groups[@]}"; do "$build/libc/lib/ld-inktag.so.1" --unprotected "$out/$p" "$p" --list; done | wc -l)
+	((checks >= 400)) || die "tests/conformance has only $checks checks"
+	echo "$checks checks"
+}
+
+build_cached conformance build_conformance "$conformance"/*.[ch] "$build/libc/" "${BASH_SOURCE[0]}"
