@@ -355,8 +355,10 @@ static const char *judge(struct fds_event *event, u64 instance, u64 wait)
 	event->mask = 0;
 	if (!i || i >= entry_fresh || !serial || serial > last_serial)
 		return "it reports what nobody registered";
-	if (e->serial != serial || e->kind != FD_REGISTERED)
+	if (e->serial != serial)
 		return NULL;
+	if (e->kind != FD_REGISTERED)
+		return "it reports what nobody registered";
 	if (e->instance != instance)
 		return "it reports what is registered elsewhere";
 	if (e->wait == wait)
