@@ -160,6 +160,9 @@ START_TEST(reports)
 	must_be(wait_lies(0));
 	report(1, a + (1000UL << 24), EPOLLIN, 0, 0);
 	must_be(wait_lies(0));
+	/* The instance's own descriptor has an entry in the table, too. */
+	report(1, 1 | 1UL << 24, EPOLLHUP, 0, 0);
+	must_be(wait_lies(0));
 	report(1, elsewhere, EPOLLIN, 0, 0);
 	must_be(wait_lies(0));
 	report(2, a, EPOLLIN, a, EPOLLIN);
@@ -385,12 +388,15 @@ END_TEST
 
 static u8 content[256];
 static long length;
+static bool is_closed_meanwhile;
 
 static long read_answer(long nr, const u64 args[6])
 {
 	if (nr != SYS_read)
 		return answer(nr, args);
 	memcpy((void *)args[1], content, args[2] < sizeof(content) ? args[2] : sizeof(content));
+	if (is_closed_meanwhile)
+		fds_forget(args[0], args[0]);
 	return length;
 }
 
@@ -448,6 +454,10 @@ START_TEST(forms)
 		call(SYS_close, 20, 0, 0, 0);
 		must(lies(SYS_read, (const u64[6]){ 21, (u64)buf, sizeof(buf) }) == cases[k].is_lie, "%s: dup", cases[k].what);
 		must(!lies(SYS_read, (const u64[6]){ 20, (u64)buf, sizeof(buf) }), "%s: closed", cases[k].what);
+		/* Another thread has closed it while the kernel read from the next file of this number. */
+		is_closed_meanwhile = true;
+		must(!lies(SYS_read, (const u64[6]){ 21, (u64)buf, sizeof(buf) }), "%s: closed while it is read", cases[k].what);
+		is_closed_meanwhile = false;
 	}
 	kernel.fd = 20;
 	must_be(lies(SYS_signalfd4, (const u64[6]){ 21, (u64)&mask, 8 }));

@@ -181,6 +181,10 @@ START_TEST(control_data)
 		{ "half a descriptor", 24, { H(18, SOL_SOCKET, SCM_RIGHTS), 4 }, true },
 		{ "no descriptor", 24, { RIGHTS(1), (u32)-1 }, true },
 		{ "the same descriptor twice", 24, { RIGHTS(2), FDS(4, 4) }, true },
+		{ "something else of no length", 40, { H(0, SOL_IP, IP_PKTINFO), 1, 2, 3 }, true },
+		{ "something else, shorter than its header", 40, { H(15, SOL_IP, IP_PKTINFO), 1, 2, 3 }, true },
+		{ "something else, longer than all", 40, { H(41, SOL_IP, IP_PKTINFO), 1, 2, 3 }, true },
+		{ "a second one, longer than what is left", 48, { H(24, SOL_IP, IP_TTL), 1, H(25, SOL_IP, IP_TTL) }, true },
 		{ "a second header that is wrong", 48, { H(24, SOL_IP, IP_TTL), 1, H(25, SOL_SOCKET, SCM_RIGHTS) }, true },
 		{ "a second one with no descriptor", 48, { H(24, SOL_IP, IP_TTL), 1, RIGHTS(2), FDS(4, -5) }, true },
 	};
@@ -215,8 +219,10 @@ END_TEST
 START_TEST(waiting_for_all)
 {
 	u64 len = 2 * ARENA_PIECE + 100, i;
-	u8 *buf = malloc(len + 1);
+	u8 *buf = malloc(len + 1), control[64];
 	u64 args[6] = { 3, (u64)buf, len, MSG_WAITALL };
+	struct iovec iov = { buf, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 64 };
 
 	reset();
 	must_be(!lies(SYS_recvfrom, args) && fake.result == (long)len && kernel.at == 3);
@@ -237,6 +243,9 @@ START_TEST(waiting_for_all)
 	reset();
 	args[3] = 0;
 	must_be(!lies(SYS_recvfrom, args) && fake.result == (long)ARENA_PIECE && kernel.at == 1);
+	/* Control data belongs to where it stands in the stream. */
+	reset();
+	must_be(!lies(SYS_recvmsg, (const u64[6]){ 3, (u64)&m, MSG_WAITALL }) && fake.result == (long)ARENA_PIECE && kernel.at == 1);
 	/* Thrown away. */
 	reset();
 	args[1] = 0;
