@@ -158,8 +158,6 @@ static long one(long nr, const u64 args[6], s64 offset, bool is_read)
 	u64 serial, later, data;
 	long r;
 
-	if ((s64)args[2] < 0)
-		return -EINVAL;
 	if (args[2] && !user_range_ok(args[1], args[2]))
 		return -EFAULT;
 	if (is_read)

@@ -54,10 +54,15 @@ long sys_mlockall(long nr, const u64 args[6])
 	return 0;
 }
 
-/* Which pages are in memory says nothing to a program that is not told when that changes: all that are mapped. */
+/*
+ * What is mapped is the list's to say. Which of these pages are in memory the kernel may say: a program that believes
+ * it has no less than the program wrote.
+ */
 long sys_mincore(long nr, const u64 args[6])
 {
-	u64 pages = PAGE_UP(args[1]) / INKTAG_PAGE_SIZE;
+	u64 mark = arena_mark(), pages = PAGE_UP(args[1]) / INKTAG_PAGE_SIZE, done, n, i;
+	const u8 *buf;
+	u8 *in = (void *)args[2];
 	long r;
 
 	if (args[0] % INKTAG_PAGE_SIZE)
@@ -67,7 +72,17 @@ long sys_mincore(long nr, const u64 args[6])
 	if (pages && !user_range_ok(args[2], pages))
 		return -EFAULT;
 	r = mapped(args[0], args[0] + args[1]);
-	if (!r)
-		memset((void *)args[2], 1, pages);
+	if (r)
+		return r;
+	buf = arena_alloc(pages < ARENA_PIECE ? pages : ARENA_PIECE);
+	if (!buf)
+		return -ENOMEM;
+	for (done = 0; !r && done < pages; done += n) {
+		n = pages - done < ARENA_PIECE ? pages - done : ARENA_PIECE;
+		r = checked(nr, hc_syscall(nr, args[0] + done * INKTAG_PAGE_SIZE, n * INKTAG_PAGE_SIZE, (u64)buf, 0, 0, 0), 0);
+		for (i = 0; !r && i < n; i++)
+			in[done + i] = buf[i] & 1;
+	}
+	arena_release(mark);
 	return r;
 }

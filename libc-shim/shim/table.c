@@ -332,7 +332,7 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(munlock, sys_mlock, "not asked: the list of mappings"),
 	HANDLED(mlockall, sys_mlockall, "not asked: the list of mappings"),
 	HANDLED(munlockall, sys_mlockall, "not asked: the list of mappings"),
-	HANDLED(mincore, sys_mincore, "not asked: the list of mappings"),
+	HANDLED(mincore, sys_mincore, "the list of mappings; one bit for each page is believed"),
 	HANDLED(brk, sys_brk, "the list of mappings (mm.c)"),
 
 	/* Time */

@@ -497,7 +497,7 @@ static void hap_syscall(struct user_regs_struct *r)
 	}
 	if (!is_halfway(args))
 		check_descriptors();
-	if (hap.nr != SYS_arch_prctl && hap.nr != SYS_madvise) {
+	if (hap.nr != SYS_arch_prctl && hap.nr != SYS_madvise && hap.nr != SYS_mincore) {
 		for (i = 0; i < 6; i++)
 			/* Flags of open, which can look like an address of the program. */
 			if (is_protected(args[i]) && !((hap.nr == SYS_open && i == 1) || (hap.nr == SYS_openat && i == 2)))
