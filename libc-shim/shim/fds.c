@@ -40,12 +40,17 @@ struct entry {
 };
 
 /* Guards all of the following. Taken before the locks of mappings, and not held while the kernel waits. */
-static void fds_lock(void)
+static u8 locked;
+
+void fds_lock(void)
 {
+	while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE))
+		hc_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
-static void fds_unlock(void)
+void fds_unlock(void)
 {
+	__atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
 }
 
 static struct entry first_entries[FIRST_ENTRIES], *entries = first_entries;

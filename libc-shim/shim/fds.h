@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fds.h - what the shim remembers of descriptors; see fds.c. Each function takes the lock itself. */
+/*
+ * fds.h - what the shim remembers of descriptors; see fds.c. Each function takes the lock itself. It also guards what
+ * ipc.c remembers.
+ */
 #ifndef SHIM_FDS_H
 #define SHIM_FDS_H
 
@@ -14,6 +17,9 @@ enum fd_kind {
 	FD_INOTIFY,	/* records that say how long they are */
 	FD_REGISTERED,	/* an entry for the epoll instance in which the descriptor is registered */
 };
+
+void fds_lock(void);
+void fds_unlock(void);
 
 /* fd as the kernel made it, or an error, which is passed on. -ENOMEM: it is closed again. */
 long fds_made(long fd, enum fd_kind kind, u64 data);

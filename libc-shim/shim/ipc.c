@@ -9,6 +9,7 @@
 #include <linux/sem.h>
 #include <linux/time.h>
 #include "command.h"
+#include "fds.h"
 
 #define NSEC		1000000000L
 #define MESSAGE_MAX	(ARENA_PIECE - sizeof(u64))
@@ -196,7 +197,7 @@ long sys_msgctl(long nr, const u64 args[6])
 
 /*
  * How many semaphores a set has, as the program believes: it said so itself, or was told by IPC_STAT. GETALL and SETALL
- * move so many, whatever the kernel says by then.
+ * move so many, whatever the kernel says by then. Under fds_lock().
  */
 static struct {
 	int id;
@@ -204,38 +205,29 @@ static struct {
 } sets[SETS_KNOWN];
 static u32 sets_next;
 
-/* Guards the two above. */
-static void sets_lock(void)
-{
-}
-
-static void sets_unlock(void)
-{
-}
-
 static void remember(int id, u32 count)
 {
 	u32 i;
 
-	sets_lock();
+	fds_lock();
 	for (i = 0; i < SETS_KNOWN && sets[i].count && sets[i].id != id; i++)
 		;
 	if (i == SETS_KNOWN)
 		i = sets_next++ % SETS_KNOWN;
 	sets[i].id = id;
 	sets[i].count = count;
-	sets_unlock();
+	fds_unlock();
 }
 
 static u32 recall(int id)
 {
 	u32 i, count = 0;
 
-	sets_lock();
+	fds_lock();
 	for (i = 0; i < SETS_KNOWN; i++)
 		if (sets[i].count && sets[i].id == id)
 			count = sets[i].count;
-	sets_unlock();
+	fds_unlock();
 	return count;
 }
 
