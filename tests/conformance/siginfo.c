@@ -2,10 +2,12 @@
 /* siginfo.c - what is told of a signal: siginfo in handlers, sigqueue, sigwaitinfo, sigtimedwait, signalfd. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -196,6 +198,33 @@ static int of_an_alarm(void)
 	return 1;
 }
 
+static int of_a_message_queue(void)
+{
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2, .sigev_value.sival_int = 55 };
+	struct mq_attr a = { .mq_maxmsg = 2, .mq_msgsize = 10 };
+	mqd_t q;
+
+	mq_unlink("/conformance");
+	want((q = mq_open("/conformance", O_RDWR | O_CREAT | O_EXCL, 0600, &a)) >= 0 && handle(SIGUSR2) && !mq_notify(q, &e));
+	want_error(mq_notify(q, &e), EBUSY);
+	want(!mq_send(q, "x", 1, 0));
+	want_soon(count == 1);
+	want(got->si_code == SI_MESGQ && got->si_value.sival_int == 55 && !mq_send(q, "y", 1, 0) && count == 1);
+	want(!mq_notify(q, NULL) && !mq_close(q) && !mq_unlink("/conformance"));
+	return 1;
+}
+
+static int of_input(void)
+{
+	int s[2];
+
+	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && handle(SIGIO) && !fcntl(s[0], F_SETOWN, getpid()));
+	want(fcntl(s[0], F_GETOWN) == getpid() && !fcntl(s[0], F_SETFL, O_ASYNC) && write(s[1], "x", 1) == 1);
+	want_soon(count >= 1);
+	want(got->si_signo == SIGIO && !fcntl(s[0], F_SETFL, 0));
+	return 1;
+}
+
 static int waitinfo(void)
 {
 	sigset_t s = only(SIGUSR1);
@@ -333,7 +362,7 @@ static int descriptor_errors(void)
 const struct check checks[] = {
 	CHECK(of_kill), CHECK(of_tgkill), CHECK(of_another_process), CHECK(of_sigqueue), CHECK(queue_in_order),
 	CHECK(of_a_child), CHECK(of_a_killed_child), CHECK(of_a_stopped_child), CHECK(no_news_of_stops),
-	CHECK(of_a_timer), CHECK(of_an_alarm), CHECK(waitinfo), CHECK(timedwait), CHECK(wait_for_one_that_comes),
+	CHECK(of_a_timer), CHECK(of_an_alarm), CHECK(of_a_message_queue), CHECK(of_input), CHECK(waitinfo), CHECK(timedwait), CHECK(wait_for_one_that_comes),
 	CHECK(wait_is_interrupted), CHECK(wait_for_a_child), CHECK(descriptor), CHECK(descriptor_of_several),
 	CHECK(descriptor_of_a_child), CHECK(descriptor_errors),
 	{ NULL, NULL },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* wait.c - exit statuses, wait and its kin, zombies. */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -8,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "conformance.h"
+
+/* Of kernels and headers younger than the libraries. */
+#define P_PIDFD	3
 
 static pid_t exiting(int status)
 {
@@ -184,6 +189,20 @@ static int waitid_of_stops(void)
 	return 1;
 }
 
+static int by_descriptor(void)
+{
+	struct pollfd f;
+	siginfo_t i;
+	pid_t pid = waiting();
+
+	f = (struct pollfd){ syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 };
+	want(f.fd >= 0 && fcntl(f.fd, F_GETFD) == FD_CLOEXEC && poll(&f, 1, 0) == 0);
+	want(!syscall(SYS_pidfd_send_signal, f.fd, SIGTERM, NULL, 0) && poll(&f, 1, 10000) == 1 && f.revents == POLLIN);
+	want(!waitid(P_PIDFD, f.fd, &i, WEXITED) && i.si_pid == pid && i.si_status == SIGTERM);
+	want_error(syscall(SYS_pidfd_open, 0x3ffffff, 0), ESRCH);
+	return 1;
+}
+
 static int children_ignored(void)
 {
 	pid_t pid;
@@ -234,7 +253,7 @@ static int exit_calls(void)
 const struct check checks[] = {
 	CHECK(statuses), CHECK(status_of_signals), CHECK(abort_ends), CHECK(any_child), CHECK(one_of_two),
 	CHECK(without_hanging), CHECK(by_group), CHECK(waitid_info), CHECK(zombie_stays),
-	CHECK(stopped_and_continued), CHECK(waitid_of_stops), CHECK(children_ignored), CHECK(children_not_wanted),
+	CHECK(stopped_and_continued), CHECK(waitid_of_stops), CHECK(by_descriptor), CHECK(children_ignored), CHECK(children_not_wanted),
 	CHECK(not_of_others), CHECK(exit_calls),
 	{ NULL, NULL },
 };
