@@ -72,8 +72,8 @@ static long epoll_modify(int epfd, int fd, const struct fds_event *event)
 
 	name = fds_modify(epfd, fd, &mask, &data);
 	r = control(epfd, EPOLL_CTL_MOD, fd, event->mask, name);
-	if (r && name)
-		fds_modify(epfd, fd, &mask, &data);
+	if (name)
+		fds_modified(name, !r, mask, data);
 	return r;
 }
 
@@ -113,7 +113,7 @@ long sys_epoll_ctl(long nr, const u64 args[6])
 static long epoll_common(long nr, const u64 args[6], u64 timeout, u64 sigmask, bool forever)
 {
 	int epfd = args[0], max = args[2];
-	u64 mark = arena_mark();
+	u64 mark = arena_mark(), instance;
 	struct fds_event *events = (void *)args[1], *buf;
 	const char *lie;
 	long r, n;
@@ -128,11 +128,11 @@ static long epoll_common(long nr, const u64 args[6], u64 timeout, u64 sigmask, b
 	if (!buf)
 		return -ENOMEM;
 	do {
-		fds_wait_begins();
+		instance = fds_wait_begins(epfd);
 		r = hc_syscall(nr, epfd, (u64)buf, max, timeout, sigmask, sizeof(u64));
 		n = IS_ERR(r) || (u64)r > (u64)max ? 0 : r;
 		memcpy(events, buf, n * sizeof(*buf));
-		n = fds_wait_ends(epfd, events, n, &lie);
+		n = fds_wait_ends(epfd, instance, events, n, &lie);
 		checked(nr, r, max);
 		if (lie)
 			shim_lie(nr, r, lie);

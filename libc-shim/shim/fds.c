@@ -23,16 +23,21 @@
 #define INDEX_BITS	24
 #define INDEX_MASK	((1UL << INDEX_BITS) - 1)
 
+#define ANY_NUMBER	0xffffffff
+
 /* Bits of a mask that say how to report, and are never reported themselves. */
 #define HOW_BITS	((u32)(EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET))
 
 struct entry {
 	u8 kind;	/* enum fd_kind; FD_OTHER: the entry is free */
-	bool armed;	/* EPOLLONESHOT: an event may come */
+	bool made;	/* the kernel has confirmed the registration */
+	bool overlap;	/* of several changes nobody knows which the kernel made last */
+	u16 changing;	/* threads that are telling the kernel a new mask */
 	int fd;
 	u32 next;	/* in its chain, or of the free ones; 0: the last */
 	u32 mask;	/* as the program asked */
 	u32 asked;	/* all that a wait which has begun may still bring */
+	u32 arms;	/* EPOLLONESHOT: so many events may still come, while it does not change */
 	u64 serial;
 	u64 instance;	/* of an instance's descriptor and of a registration */
 	u64 data;	/* the program's; the clock of a timer */
@@ -117,19 +122,21 @@ static u32 *find(int fd)
 	return link;
 }
 
-/* ... to the registration with this serial, and, if that is 0, to any one but `but`. */
-static u32 *find_registered(int fd, u64 instance, u64 serial, u32 but)
+/* ... to the registration with this serial; if that is 0, to one that is made, or else to one that is being made. */
+static u32 *find_registered(int fd, u64 instance, u64 serial)
 {
-	u32 *link = &chains[(u32)fd % CHAINS];
+	u32 *link = &chains[(u32)fd % CHAINS], *found = NULL;
 
 	for (; *link; link = &entries[*link].next) {
 		const struct entry *e = &entries[*link];
 
-		if (e->fd == fd && e->kind == FD_REGISTERED && e->instance == instance && *link != but &&
-		    (!serial || e->serial == serial))
-			break;
+		if (e->fd != fd || e->kind != FD_REGISTERED || e->instance != instance || (serial && e->serial != serial))
+			continue;
+		if (serial || e->made)
+			return link;
+		found = found ?: link;
 	}
-	return link;
+	return found ?: link;
 }
 
 static bool has_descriptor(u64 instance)
@@ -148,7 +155,7 @@ static void drop_instance(u64 instance)
 
 	for (i = 1; i < entry_fresh; i++)
 		if (entries[i].kind == FD_REGISTERED && entries[i].instance == instance)
-			cut(find_registered(entries[i].fd, instance, entries[i].serial, 0));
+			cut(find_registered(entries[i].fd, instance, entries[i].serial));
 }
 
 static void forget(int fd)
@@ -264,13 +271,24 @@ static u64 instance_of(int epfd)
 	return e->kind == FD_EPOLL ? e->instance : 0;
 }
 
-static void set(struct entry *e, u32 mask, u64 data)
+/* The kernel is about to be told. Until it has answered, it may report by the old mask or by the new one. */
+static void change(struct entry *e, u32 mask, u64 data)
 {
-	/* A thread that waits may have an event which was asked for until now. */
-	e->asked = (waiting ? e->asked : 0) | mask;
+	e->overlap |= e->changing++ > 0;
+	e->asked |= mask;
 	e->mask = mask;
 	e->data = data;
-	e->armed = true;
+}
+
+/* It has answered. A thread that waits now may have one event already that was in order before. */
+static void settle(struct entry *e)
+{
+	if (--e->changing)
+		return;
+	if (!waiting && !e->overlap)
+		e->asked = e->mask;
+	e->arms = e->overlap ? ANY_NUMBER : waiting + 1;
+	e->overlap = false;
 }
 
 u64 fds_register(int epfd, int fd, u32 mask, u64 data)
@@ -282,29 +300,43 @@ u64 fds_register(int epfd, int fd, u32 mask, u64 data)
 	i = add(fd, FD_REGISTERED);
 	if (i) {
 		entries[i].instance = instance_of(epfd);
-		set(&entries[i], mask, data);
+		change(&entries[i], mask, data);
 		name = kernels_name(i);
 	}
 	fds_unlock();
 	return name;
 }
 
+/* The kernel has not refused a new registration, so the earlier ones under this number are over. */
+static void drop_earlier(const struct entry *new)
+{
+	u32 *link = &chains[(u32)new->fd % CHAINS];
+
+	while (*link) {
+		const struct entry *e = &entries[*link];
+
+		if (e->fd == new->fd && e->kind == FD_REGISTERED && e->instance == new->instance && e->serial < new->serial)
+			cut(link);
+		else
+			link = &entries[*link].next;
+	}
+}
+
 void fds_registered(u64 name, bool ok)
 {
-	u32 i = name & INDEX_MASK, *link;
-	u64 serial = name >> INDEX_BITS, instance;
-	int fd;
+	struct entry *e;
 
 	fds_lock();
+	e = &entries[name & INDEX_MASK];
 	/* Unless the descriptor was closed meanwhile. */
-	if (entries[i].serial == serial) {
-		fd = entries[i].fd;
-		instance = entries[i].instance;
-		if (!ok)
-			cut(find_registered(fd, instance, serial, 0));
-		/* An earlier registration under this number is over, or the kernel would have refused this one. */
-		while (ok && *(link = find_registered(fd, instance, 0, i)))
-			cut(link);
+	if (e->serial == name >> INDEX_BITS) {
+		if (ok) {
+			e->made = true;
+			settle(e);
+			drop_earlier(e);
+		} else {
+			cut(find_registered(e->fd, e->instance, e->serial));
+		}
 	}
 	fds_unlock();
 }
@@ -315,11 +347,11 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 	u32 i, old_mask;
 
 	fds_lock();
-	i = *find_registered(fd, instance_of(epfd), 0, 0);
+	i = *find_registered(fd, instance_of(epfd), 0);
 	if (i) {
 		old_mask = entries[i].mask;
 		old_data = entries[i].data;
-		set(&entries[i], *mask, *data);
+		change(&entries[i], *mask, *data);
 		*mask = old_mask;
 		*data = old_data;
 		name = kernels_name(i);
@@ -328,23 +360,43 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 	return name;
 }
 
+void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data)
+{
+	struct entry *e;
+
+	fds_lock();
+	e = &entries[name & INDEX_MASK];
+	if (e->serial == name >> INDEX_BITS) {
+		if (!ok) {
+			e->mask = old_mask;
+			e->data = old_data;
+		}
+		settle(e);
+	}
+	fds_unlock();
+}
+
 u64 fds_registration(int epfd, int fd)
 {
 	u64 name;
 	u32 i;
 
 	fds_lock();
-	i = *find_registered(fd, instance_of(epfd), 0, 0);
+	i = *find_registered(fd, instance_of(epfd), 0);
 	name = i ? kernels_name(i) : 0;
 	fds_unlock();
 	return name;
 }
 
-void fds_wait_begins(void)
+u64 fds_wait_begins(int epfd)
 {
+	u64 instance;
+
 	fds_lock();
+	instance = instance_of(epfd);
 	waiting++;
 	fds_unlock();
+	return instance;
 }
 
 /*
@@ -371,22 +423,25 @@ static const char *judge(struct fds_event *event, u64 instance, u64 wait)
 	if (!mask || mask & ~((e->asked & ~HOW_BITS) | EPOLLERR | EPOLLHUP))
 		return "it reports an event that nobody asked for";
 	e->wait = wait;
-	if (e->mask & EPOLLONESHOT && !e->armed)
-		return waiting > 1 ? NULL : "it reports once more what was to be reported once";
-	e->armed = false;
+	if (e->mask & EPOLLONESHOT && !e->changing && e->arms != ANY_NUMBER) {
+		if (!e->arms)
+			return "it reports once more what was to be reported once";
+		e->arms--;
+	}
 	event->mask = mask;
 	event->data = e->data;
 	return NULL;
 }
 
-long fds_wait_ends(int epfd, struct fds_event *events, long n, const char **lie)
+long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, const char **lie)
 {
 	long i, k = 0;
-	u64 instance;
 
 	*lie = NULL;
 	fds_lock();
-	instance = instance_of(epfd);
+	/* It may have become known meanwhile. */
+	if (!instance)
+		instance = instance_of(epfd);
 	last_wait++;
 	for (i = 0; i < n && !*lie; i++) {
 		*lie = judge(&events[i], instance, last_wait);

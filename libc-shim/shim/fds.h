@@ -38,12 +38,16 @@ struct fds_event {
 /* To be told to the kernel in place of the program's data; 0: no memory. The kernel's answer follows. */
 u64 fds_register(int epfd, int fd, u32 mask, u64 data);
 void fds_registered(u64 name, bool ok);
-/* Exchanges mask and data; 0: not registered. */
+/* Exchanges mask and data; 0: not registered. The kernel's answer follows. */
 u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data);
+void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data);
 u64 fds_registration(int epfd, int fd);
-/* In each event the kernel's word becomes the program's data. How many are left; or *lie says what is wrong. */
-void fds_wait_begins(void);
-long fds_wait_ends(int epfd, struct fds_event *events, long n, const char **lie);
+/*
+ * The instance stays that of the beginning, also if another thread closes the descriptor. In each event the kernel's word
+ * becomes the program's data. How many are left; or *lie says what is wrong.
+ */
+u64 fds_wait_begins(int epfd);
+long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, const char **lie);
 
 /* event.c: has what was read from a descriptor of this kind its form? */
 bool event_read_ok(enum fd_kind kind, const void *buf, u64 len);

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -209,9 +212,6 @@ START_TEST(changes)
 	report(1, a, EPOLLOUT, 0, 0);
 	must_be(wait_gives(0) == 1 && got[0].data == 6);
 	must_be(control(0, EPOLL_CTL_MOD, 11, EPOLLIN, 7) == -ENOENT && control(0, EPOLL_CTL_DEL, 11, 0, 0) == -ENOENT);
-	kernel.result = 1;
-	must_be(lies(SYS_epoll_ctl, (const u64[6]){ 0, EPOLL_CTL_MOD, 10, (u64)&e }));
-	kernel.result = 0;
 
 	/* Once only. */
 	must_be(!control(0, EPOLL_CTL_MOD, 10, EPOLLIN | EPOLLONESHOT, 8));
@@ -246,6 +246,8 @@ START_TEST(changes)
 	kernel.waits = 3;
 	fake.calls = 0;
 	must_be(call(SYS_epoll_wait, 0, (u64)got, 4, -1UL) == 0 && fake.calls == 4);
+	kernel.result = 1;
+	must_be(lies(SYS_epoll_ctl, (const u64[6]){ 0, EPOLL_CTL_MOD, 12, (u64)&e }));
 }
 END_TEST
 
@@ -381,6 +383,195 @@ START_TEST(twin)
 	for (i = 0; i < 3; i++)
 		for (n = 0; n < FDS; n++)
 			must_be(told[i][n].there == model[i][n].there);
+}
+END_TEST
+
+/* --- threads ------------------------------------------------------------------------------------------ */
+
+#define THREADS		6
+#define THREAD_FDS	24
+#define STEPS		60000
+
+/* An honest kernel that others call meanwhile. */
+static pthread_mutex_t kernel_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	bool there, armed;
+	u32 mask;
+	u64 name;
+} theirs[THREAD_FDS];
+static const char *accused;
+static unsigned long delivered;
+
+static void pause_sometimes(unsigned int *seed)
+{
+	if (rand_r(seed) % 4 == 0)
+		sched_yield();
+}
+
+static bool kernel_control(int op, int fd, u32 mask, u64 name)
+{
+	bool ok;
+
+	pthread_mutex_lock(&kernel_lock);
+	ok = op == EPOLL_CTL_ADD ? !theirs[fd].there : theirs[fd].there;
+	if (ok) {
+		theirs[fd].there = op != EPOLL_CTL_DEL;
+		theirs[fd].mask = mask;
+		theirs[fd].armed = true;
+		theirs[fd].name = name;
+	}
+	pthread_mutex_unlock(&kernel_lock);
+	return ok;
+}
+
+/* What epoll_ctl and close do. */
+static void *changes_masks(void *arg)
+{
+	unsigned int seed = (u64)arg, i;
+
+	for (i = 0; i < STEPS && !accused; i++) {
+		int fd = 2 + rand_r(&seed) % (THREAD_FDS - 2);
+		u32 mask = (rand_r(&seed) % 7 + 1) | (rand_r(&seed) % 2 ? EPOLLONESHOT : 0);
+		u64 data = (u64)fd << 32 | i, name;
+		bool ok;
+
+		switch (rand_r(&seed) % 16) {
+		case 0 ... 5:
+			name = fds_register(0, fd, mask, data);
+			pause_sometimes(&seed);
+			ok = kernel_control(EPOLL_CTL_ADD, fd, mask, name);
+			pause_sometimes(&seed);
+			fds_registered(name, ok);
+			break;
+		case 6 ... 11: {
+			u32 old = mask;
+
+			name = fds_modify(0, fd, &old, &data);
+			pause_sometimes(&seed);
+			ok = name && kernel_control(EPOLL_CTL_MOD, fd, mask, name);
+			pause_sometimes(&seed);
+			if (name)
+				fds_modified(name, ok, old, data);
+			break;
+		}
+		case 12:
+			fds_forget(fd, fd);
+			pause_sometimes(&seed);
+			kernel_control(EPOLL_CTL_DEL, fd, 0, 0);
+			break;
+		default:
+			name = fds_registration(0, fd);
+			ok = name && kernel_control(EPOLL_CTL_DEL, fd, 0, 0);
+			pause_sometimes(&seed);
+			if (ok)
+				fds_registered(name, false);
+		}
+	}
+	return NULL;
+}
+
+static void *waits(void *arg)
+{
+	struct fds_event events[THREAD_FDS];
+	unsigned int seed = (u64)arg, i;
+	const char *lie;
+	u64 instance;
+	long n, k;
+	int fd;
+
+	for (i = 0; i < STEPS && !accused; i++) {
+		instance = fds_wait_begins(0);
+		pause_sometimes(&seed);
+		pthread_mutex_lock(&kernel_lock);
+		for (n = 0, fd = 2 + rand_r(&seed) % (THREAD_FDS - 2); fd < THREAD_FDS; fd++) {
+			if (!theirs[fd].there || !theirs[fd].armed || rand_r(&seed) % 2)
+				continue;
+			theirs[fd].armed = !(theirs[fd].mask & EPOLLONESHOT);
+			events[n++] = (struct fds_event){ theirs[fd].mask & 7, theirs[fd].name };
+		}
+		pthread_mutex_unlock(&kernel_lock);
+		pause_sometimes(&seed);
+		n = fds_wait_ends(0, instance, events, n, &lie);
+		if (lie)
+			accused = lie;
+		for (k = 0; k < n; k++)
+			if (events[k].data >> 32 >= THREAD_FDS || (k && events[k].data >> 32 <= events[k - 1].data >> 32))
+				accused = "wrong data";
+		__atomic_fetch_add(&delivered, n, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static bool is_accused(u64 instance, u64 name, u32 mask)
+{
+	struct fds_event event = { mask, name };
+	const char *lie;
+
+	fds_wait_ends(0, instance, &event, 1, &lie);
+	return lie;
+}
+
+/* Begins to change the mask; the old one is in *mask then. */
+static u64 begin_change(u32 *mask)
+{
+	u64 data = 1;
+
+	return fds_modify(0, 5, mask, &data);
+}
+
+/* What may come while one thread changes a mask, and another one waits. */
+START_TEST(changes_at_once)
+{
+	u32 one = EPOLLOUT, other = EPOLLPRI;
+	u64 name, instance;
+
+	reset();
+	name = fds_register(0, 5, EPOLLIN, 1);
+	fds_registered(name, true);
+	/* A wait that began before. */
+	instance = fds_wait_begins(0);
+	must_be(begin_change(&one) == name && one == EPOLLIN);
+	fds_modified(name, true, one, 1);
+	must_be(!is_accused(instance, name, EPOLLIN) && !is_accused(fds_wait_begins(0), name, EPOLLOUT));
+	/* The kernel has not been told yet. */
+	one = EPOLLPRI;
+	begin_change(&one);
+	must_be(!is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	fds_modified(name, true, one, 1);
+	must_be(is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	/* Two threads: the kernel may have been told last what we heard first. */
+	one = EPOLLOUT;
+	begin_change(&one);
+	begin_change(&other);
+	fds_modified(name, true, one, 1);
+	fds_modified(name, true, other, 1);
+	must_be(!is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	one = EPOLLIN;
+	begin_change(&one);
+	fds_modified(name, true, one, 1);
+	must_be(is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLIN));
+	/* The descriptor of the instance is closed while a thread waits, and a copy of it is left. */
+	kernel.fd = 3;
+	call(SYS_dup, 0, 0, 0, 0);
+	instance = fds_wait_begins(0);
+	call(SYS_close, 0, 0, 0, 0);
+	must_be(!is_accused(instance, name, EPOLLIN));
+}
+END_TEST
+
+/* No honest kernel is accused, whatever threads do at once. */
+START_TEST(threads)
+{
+	pthread_t thread[THREADS];
+	unsigned long i;
+
+	reset();
+	for (i = 0; i < THREADS; i++)
+		must_be(!pthread_create(&thread[i], NULL, i % 2 ? waits : changes_masks, (void *)(i + 1)));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	must(!accused, "an honest kernel is accused: %s", accused);
+	must(delivered > STEPS / 10, "%lu events", delivered);
 }
 END_TEST
 
@@ -533,6 +724,8 @@ Suite *event_suite(void)
 	tcase_add_test(c, descriptors);
 	tcase_add_test(c, numbers);
 	tcase_add_test(c, twin);
+	tcase_add_test(c, changes_at_once);
+	tcase_add_test(c, threads);
 	tcase_add_test(c, forms);
 	tcase_add_test(c, timers);
 	suite_add_tcase(s, c);
