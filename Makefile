@@ -7,6 +7,7 @@ help:
 	@echo 'make check-host    what this machine can do, and what it lacks (tools/check-host: an exit status for each lack)'
 	@echo 'make demo          builds all, then shows bzip2 protected from its kernel'
 	@echo 'make test          builds all, then runs the unit tests and the tests in the lab'
+	@echo 'make test-long     builds all, then runs the tests that take hours'
 	@echo 'make unit          the unit tests alone'
 	@echo 'make lab           boots the VM to a shell (more: tools/lab --help)'
 	@echo 'make all           builds all parts:'
@@ -38,6 +39,9 @@ unit:
 test: check all
 	@tests/run
 
+test-long: check all
+	@tests/integration/run --long
+
 demo: check all
 	@tools/demo
 
@@ -47,5 +51,5 @@ lab: check all
 clean:
 	rm -rf build
 
-.PHONY: help check check-host all unit test demo lab clean $(PARTS)
+.PHONY: help check check-host all unit test test-long demo lab clean $(PARTS)
 .NOTPARALLEL:
