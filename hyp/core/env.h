@@ -128,6 +128,7 @@ void ink_hash_free(struct ink_hash *hash);	/* hash may be NULL */
 u64 ink_now(void);				/* CLOCK_REALTIME, ns */
 void *ink_xstate_alloc(void);			/* in its initial state; NULL: no memory */
 void ink_xstate_free(void *xstate);		/* clears it; xstate may be NULL */
+void ink_xstate_copy(void *to, const void *from);
 void ink_assert_locked(struct ink_vm *vm);
 void ink_violation_signal(struct ink_vm *vm);	/* a violation was logged */
 void ink_relax(void);				/* between the steps of a long operation */

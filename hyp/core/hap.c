@@ -24,42 +24,118 @@ static bool cr3_is_taken(struct ink_vm *vm, u64 cr3)
 	return false;
 }
 
-s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid)
+/* BUILDING, of no address space. */
+static int hap_new(struct ink_vm *vm, struct ink_hap **out)
 {
 	struct ink_hap *hap;
 
-	ink_assert_locked(vm);
 	if (vm->nr_haps >= vm->limits.haps || vm->last_hap >= HAP_ID_MAX ||
 	    vm->frames >= vm->limits.frames)
 		return -ENOSPC;
-	if (cr3_is_taken(vm, cr3))
-		return -EEXIST;
-
 	hap = ink_zalloc(sizeof(*hap));
 	if (!hap)
 		return -ENOMEM;
 	hap->vm = vm;
 	hap->id = vm->last_hap + 1;
-	hap->pid = pid;
 	hap->state = INK_BUILDING;
 	hap->refs = 1;
-	hap->cr3 = cr3;
+	hap->cr3 = INK_NO_CR3;
 	ink_map_init(&hap->hints);
 	ink_map_init(&hap->objects);
 	ink_map_init(&hap->threads);
 	hap->root = ink_frame_alloc(vm);
-	hap->hash = ink_hash_new();
-	if (!hap->root || !hap->hash || ink_map_set(&vm->haps, hap->id, hap))
+	if (!hap->root || ink_map_set(&vm->haps, hap->id, hap))
 		goto free;
 	vm->last_hap++;
 	vm->nr_haps++;
-	return hap->id;
+	*out = hap;
+	return 0;
 free:
 	if (hap->root)
 		ink_frame_free(vm, hap->root);
-	ink_hash_free(hap->hash);
 	ink_free(hap);
 	return -ENOMEM;
+}
+
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid)
+{
+	struct ink_hash *hash;
+	struct ink_hap *hap;
+	int err;
+
+	ink_assert_locked(vm);
+	if (cr3_is_taken(vm, cr3))
+		return -EEXIST;
+	hash = ink_hash_new();
+	if (!hash)
+		return -ENOMEM;
+	err = hap_new(vm, &hap);
+	if (err) {
+		ink_hash_free(hash);
+		return err;
+	}
+	hap->cr3 = cr3;
+	hap->pid = pid;
+	hap->hash = hash;
+	return hap->id;
+}
+
+int ink_hap_fork(struct ink_hap *hap, struct ink_hap **child)
+{
+	int err;
+
+	ink_assert_locked(hap->vm);
+	err = hap_new(hap->vm, child);
+	if (err)
+		return err;
+	err = ink_objects_fork(hap, *child);
+	if (err) {
+		ink_hap_end(*child);
+		return err;
+	}
+	(*child)->state = INK_RUNS;
+	(*child)->maker = hap;
+	(*child)->pid = hap->pid;
+	(*child)->stub = hap->stub;
+	memcpy((*child)->measurement, hap->measurement, sizeof(hap->measurement));
+	return 0;
+}
+
+int ink_hap_copy(struct ink_vm *vm, u64 id, u64 token, u64 va, u64 from, u64 to)
+{
+	struct ink_hap *hap = ink_hap_find(vm, id);
+	struct inktag_desc d;
+	struct ink_spage *s;
+	u64 array_va, index;
+	int err;
+
+	ink_assert_locked(vm);
+	if (!hap || token >= INKTAG_DESC_MAX)
+		return -ENOENT;
+	err = ink_desc_get(hap, token, &d, &array_va);
+	if (err)
+		return err == -EAGAIN ? -EBUSY : err;
+	if (d.kind != INKTAG_KIND_PRIVATE || va % INKTAG_PAGE_SIZE || va < d.addr ||
+	    (va - d.addr) >> INKTAG_PAGE_SHIFT >= d.npages)
+		return -EINVAL;
+	index = d.index + ((va - d.addr) >> INKTAG_PAGE_SHIFT);
+	s = ink_spage_find(hap, d.oid[0], index);
+	if (!s)
+		return -ENOENT;
+	if (s->refs == 1)
+		return -EINVAL;
+	/*
+	 * Nor while hap forks: what is written to the copy would be the child's, too, to a kernel that has not seen
+	 * the fork yet. It makes the copy itself, and the write waits: resolve.c.
+	 */
+	if (hap->forks || s->state == INK_CLOAKED || s->gfn != from)
+		return -EBUSY;
+	err = shared_copy_dirty(hap, d.oid[0], index, to, &s);
+	/* What the kernel said of the old frame holds no more; what of the new one, it will say. */
+	if (!err)
+		ink_hint_clear(hap, va, 1);
+	ink_hap_flush(hap);
+	return err;
 }
 
 /*
@@ -185,12 +261,11 @@ int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start
 	if (err)
 		return err;
 
-	(*thread)->ustack = start->ustack;
-	(*thread)->regs.rip = start->entry;
-	(*thread)->regs.rflags = INK_RFLAGS_USER;
-	(*thread)->regs.gpr[INK_RSP] = start->rsp;
-	(*thread)->regs.gpr[INK_RDI] = start->info;
-	(*thread)->regs.gpr[INK_RAX] = INKTAG_START_MAGIC;
+	(*thread)->ret.ustack = start->ustack;
+	(*thread)->ret.regs.rip = start->entry;
+	(*thread)->ret.regs.gpr[INK_RSP] = start->rsp;
+	(*thread)->ret.regs.gpr[INK_RDI] = start->info;
+	(*thread)->ret.regs.gpr[INK_RAX] = INKTAG_START_MAGIC;
 	hap->stub = start->stub;
 	ink_hash_update(hap->hash, measured, sizeof(measured));
 	ink_hash_final(hap->hash, hap->measurement);
@@ -225,6 +300,17 @@ s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index
 	return dropped;
 }
 
+/* What hap prepared and nobody started has nobody left who could name it. */
+static void end_unstarted(struct ink_hap *hap)
+{
+	struct ink_hap *child;
+	u64 id;
+
+	for (id = 0; (child = ink_map_next(&hap->vm->haps, &id, U32_MAX)); id++)
+		if (child->maker == hap)
+			ink_hap_end(child);
+}
+
 void ink_hap_end(struct ink_hap *hap)
 {
 	struct ink_vm *vm = hap->vm;
@@ -236,6 +322,7 @@ void ink_hap_end(struct ink_hap *hap)
 	WRITE_ONCE(hap->state, INK_ENDED);
 	ink_map_del(&vm->haps, hap->id);
 	vm->nr_haps--;
+	end_unstarted(hap);
 
 	/*
 	 * All vCPUs leave its trusted context, and find it ended before they could return to it:
@@ -246,7 +333,8 @@ void ink_hap_end(struct ink_hap *hap)
 	hap->unflushed = true;
 	ink_hap_flush(hap);
 	for (serial = 0; ink_map_next(&hap->objects, &serial, U64_MAX); serial++)
-		ink_object_drop(hap, serial, 0, INKTAG_INDEX_END);
+		if (ink_object_leave(hap, serial))
+			ink_object_drop(hap, serial, 0, INKTAG_INDEX_END);
 	ink_pt_free(hap);
 	ink_hash_free(hap->hash);
 	hap->hash = NULL;

@@ -9,7 +9,8 @@
  *   vm      one protected VM: its HAPs, its held frames, its rings, its limits
  *   hap     one protected process: trusted page table, hints, objects, threads
  *   object  pages by index; serial 0 is the descriptor array
- *   spage   one 4 KiB page of an object, with everything that is known about it
+ *   spage   one 4 KiB page of an object, with everything that is known about it. After a fork the
+ *           objects of both HAPs have it, until one of them writes to it
  *   thread  the registers of a HAP's thread while it is out of the trusted context
  *   hint    what the kernel reported for an address: (gfn, prot, token). Never trusted
  *
@@ -26,8 +27,13 @@
  *   dirty_seal_cloaked()    the kernel touched it  clean_shut_cloaked()   the kernel touched it
  *   any_drop_absent()       the HAP gave it up, or ended
  *
+ * A spage of several objects is never mapped writable. Before a HAP writes to it, it gets one of its own:
+ *
+ *   shared_copy_dirty()     in a new frame: the kernel's copy-on-write
+ *   shared_take_dirty()     in the same frame: the others' becomes CLOAKED
+ *
  * States of a HAP:     BUILDING -> RUNS -> ENDED (from BUILDING, too)
- * States of a thread:  NEW -> RUNNING <-> SYSCALL | FAULT | INTERRUPT;  gone when its HAP ends
+ * States of a thread:  NEW -> RUNNING <-> SYSCALL | FAULT | INTERRUPT;  gone when it or its HAP ends
  *
  * One lock per VM (kvm_inktag.lock in hyp/kvm/glue.h) is held in every function below unless it
  * says "no lock". It protects everything in struct ink_vm and what hangs on it. Lock order: this
@@ -37,13 +43,15 @@
  *
  *   V1  vm->held maps gfn to s  <=>  s is DIRTY or CLEAN and s->gfn == gfn.
  *   V2  A private frame belongs to exactly one spage, DIRTY or CLEAN, and is in no memory slot.
- *   V3  The trusted page table maps va to a private frame only if the frame's spage says s->va
- *       == va; writable only if it is DIRTY. A spage has at most one mapping.
+ *   V3  The trusted page table of a HAP maps va to a private frame if and only if that frame's spage
+ *       has a struct ink_mapping that says so; at most one for each HAP. It is writable only
+ *       if the spage is DIRTY and has one reference.
  *   V4  Each present entry of the trusted page table has a hint for its address.
  *   V5  Between removing or restricting an entry and freeing, encrypting or unpinning what it
  *       mapped stands ink_hap_flush().
  *   V6  A thread is RUNNING on exactly one vCPU, or not RUNNING on any.
  *   V7  What is allocated is counted: frames <= limits.frames, records <= INK_RECORDS(limits).
+ *   V8  A spage has as many references as there are pages of objects that it is.
  *
  * Every function that changes something validates first; after its first change it cannot
  * fail for a reason that a caller causes. Functions return 0 or a negated errno.
@@ -58,21 +66,31 @@
 
 enum ink_spage_state { INK_DIRTY = 1, INK_CLEAN, INK_CLOAKED };
 
+struct ink_mapping {
+	struct ink_hap *hap;	/* NULL: none */
+	u64 va;
+	struct ink_mapping *next;
+};
+
 struct ink_spage {
-	struct ink_hap *hap;
-	u64 serial;		/* of its object */
-	u64 index;		/* in its object */
+	struct ink_vm *vm;
+	u32 refs;
+	u32 found;		/* of the references, by ink_vm_is_valid() */
 	enum ink_spage_state state;
 	u64 gfn;		/* DIRTY, CLEAN: the held frame */
 	void *frame;		/* DIRTY, CLEAN: the private frame */
-	u64 va;			/* DIRTY, CLEAN: where it is mapped, or 0 */
-	u64 version;		/* CLEAN, CLOAKED: the nonce it was sealed under */
+	struct ink_mapping map;	/* DIRTY, CLEAN: where it is mapped; the first of a list */
+	struct ink_seal_id id;	/* whose page it was first. id.version: CLEAN, CLOAKED: the nonce it was
+				 * sealed under */
 	u8 tag[INK_TAG_SIZE];	/* CLEAN, CLOAKED */
 };
 
 struct ink_object {
-	struct ink_map pages;	/* index -> struct ink_spage */
-	u64 nr_pages;		/* an object without pages is not kept */
+	struct ink_map pages;	/* index -> struct ink_spage, a reference each */
+	u64 nr_pages;		/* an object without pages is not kept, unless it is shared */
+	bool shared;		/* by fork: several HAPs have this very object */
+	u32 refs;		/* HAPs that have it */
+	u32 found;		/* of them, by ink_vm_is_valid() */
 };
 
 /* Which access is judged. Bits as in INKTAG_PROT_*: exactly one of them. */
@@ -96,19 +114,40 @@ struct ink_regs {
 
 enum ink_thread_state { INK_NEW, INK_RUNNING, INK_SYSCALL, INK_FAULT, INK_INTERRUPT };
 
-struct ink_thread {
-	struct ink_hap *hap;
-	u64 handle;		/* public: hap id << 32 | number of the thread */
+/* What a suspended thread comes back to. */
+struct ink_return {
 	enum ink_thread_state state;
-	enum ink_thread_state was;	/* RUNNING: the state before */
-	struct ink_regs regs;	/* valid unless RUNNING */
-	void *xstate;		/* valid unless RUNNING; ink_xstate_alloc() */
-	u64 fault_va;		/* FAULT: page asked for */
+	struct ink_regs regs;
+	u64 fault_va;		/* FAULT: the address; otherwise 0 */
 	u32 fault_access;	/* FAULT: INK_READ, INK_WRITE or INK_EXEC; otherwise 0 */
+	u32 vector;		/* INTERRUPT: by this exception, or INKTAG_NO_VECTOR */
+	u64 child;		/* SYSCALL: handle of the thread that it prepared; 0: none */
 	u64 ustack;		/* the untrusted context's RSP */
 };
 
+_Static_assert(INK_SYSCALL == (int)INKTAG_CAUSE_SYSCALL && INK_FAULT == (int)INKTAG_CAUSE_FAULT &&
+	       INK_INTERRUPT == (int)INKTAG_CAUSE_INTERRUPT, "the states that the shim sees");
+
+#define INK_CHILD_STARTED	U64_MAX		/* as `child`: no handle */
+
+struct ink_thread {
+	struct ink_hap *hap;
+	u64 handle;		/* public: hap id << 32 | number of the thread */
+	u64 maker;		/* handle of the thread that prepared it; 0: the HAP's first, or it has started */
+	enum ink_thread_state was;	/* RUNNING: the state before */
+	struct ink_return ret;	/* ret.state is the thread's. The rest is valid unless RUNNING */
+	void *xstate;		/* valid unless RUNNING; ink_xstate_alloc() */
+	bool forking;		/* it prepared a process: counted in hap->forks */
+	u64 signal_rip;		/* its signal entry; 0: none */
+	u64 signal_rsp;
+	bool in_signal;		/* since the entry, until the return: */
+	struct ink_return aside;	/* what the signal interrupted */
+	u64 signal_ustack;	/* the untrusted RSP when it came */
+};
+
 #define INK_MAX_UNPIN	64
+
+#define INK_NO_CR3	U64_MAX
 
 enum ink_hap_state { INK_BUILDING, INK_RUNS, INK_ENDED };
 
@@ -118,10 +157,13 @@ struct ink_hap {
 	u32 pid;		/* the guest kernel's claim; for reports only */
 	enum ink_hap_state state;	/* ENDED is read without lock */
 	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
-	u64 cr3;		/* the address space it was made in, without PCID bits */
+	u64 cr3;		/* the address space it was made in, without PCID bits; or INK_NO_CR3 */
+	struct ink_hap *maker;	/* INK_NO_CR3: it was prepared by this one, ends with it, has not started */
 	u64 stub;
 	u64 *root;		/* trusted page table: 4 levels; kernel half empty */
 	u64 tlb_gen;		/* raised when an entry is removed or restricted. Read without lock */
+	u32 forks;		/* threads that have prepared a process, which has not started, and have not
+				 * come back yet */
 	bool accused;		/* its shim reported a violation, and is about to end it */
 	bool unflushed;		/* entries were removed since the last ink_hap_flush() */
 	u64 unpin[INK_MAX_UNPIN];	/* slot pages that these mapped: unpinned after the flush */
@@ -190,7 +232,7 @@ void ink_vm_reset(struct ink_vm *vm);
 /* No vCPU is in a trusted context any more. Afterwards frames, records and held are 0. */
 void ink_vm_destroy(struct ink_vm *vm);
 
-/* The invariants V1 to V4 and V7, checked the slow way. */
+/* The invariants V1 to V4, V7 and V8, checked the slow way. */
 bool ink_vm_is_valid(struct ink_vm *vm);
 
 /* An attack on hap was found: counts and logs it. The caller then ends hap. gfn: ~0 if none. */
@@ -243,11 +285,39 @@ void clean_write_dirty(struct ink_spage *s);
 void dirty_seal_cloaked(struct ink_spage *s);
 void clean_shut_cloaked(struct ink_spage *s);
 
-/* DIRTY, CLEAN, CLOAKED -> ABSENT; s is freed. The slot page is left as it is. */
-void any_drop_absent(struct ink_spage *s);
+/* DIRTY, CLEAN, CLOAKED -> ABSENT; without references it is freed. The slot page is left as it is. */
+void any_drop_absent(struct ink_hap *hap, u64 serial, u64 index);
 
-/* Drop count pages of an object from index on. Returns how many there were. */
+/*
+ * The page, which other objects have too, becomes one of hap's alone; *out: the new spage. -ENOSPC,
+ * -ENOMEM: nothing changed.
+ * copy: a DIRTY or CLEAN one is copied to a new frame, bound to gfn. -EBUSY, -EFAULT as hold().
+ * take: it keeps the frame. What the others have is sealed into the slot page first.
+ */
+int shared_copy_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
+int shared_take_dirty(struct ink_hap *hap, u64 serial, u64 index, struct ink_spage **out);
+
+/* s, which is not mapped in hap, stands at va from now on. Errors as ink_pt_map(). */
+int ink_spage_map(struct ink_spage *s, struct ink_hap *hap, u64 va, u32 prot);
+/* Where s is mapped in hap; NULL: it is not. */
+struct ink_mapping *ink_spage_mapping(struct ink_spage *s, struct ink_hap *hap);
+/* hap's page table entry for s is gone. */
+void ink_spage_unmapped(struct ink_spage *s, struct ink_hap *hap);
+
+/*
+ * fork: child, which has none, gets hap's shared objects, and references to all pages of all others, to which hap
+ * loses the right to write. -ENOSPC, -ENOMEM: child has some of them.
+ */
+int ink_objects_fork(struct ink_hap *hap, struct ink_hap *child);
+
+/* Drop count pages of a private object from index on. Returns how many there were. */
 u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count);
+
+/* INKTAG_HC_SHARE: -EINVAL, -EEXIST, -ENOSPC, -ENOMEM; giving it up: -ENOENT. */
+int ink_object_share(struct ink_hap *hap, u64 serial);
+int ink_object_leave(struct ink_hap *hap, u64 serial);
+/* Has hap a shared object of this serial? */
+bool ink_object_is_shared(struct ink_hap *hap, u64 serial);
 
 /* The untrusted context touches gfn: cloaks what holds it. Afterwards gfn is ordinary. */
 void ink_gfn_touch(struct ink_vm *vm, u64 gfn);
@@ -358,6 +428,18 @@ int ink_hap_add(struct ink_hap *hap, u64 cr3, u64 va, u64 npages, u64 token,
 int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start,
 		  struct ink_thread **thread);
 
+/*
+ * INKTAG_HC_CLONE of a process: a HAP that has all that hap has, but threads and mappings. -ENOSPC, -ENOMEM.
+ */
+int ink_hap_fork(struct ink_hap *hap, struct ink_hap **child);
+
+/*
+ * INKTAG_HC_COPY. The rings were drained. -ENOENT: no such HAP, descriptor, or page; -EINVAL: va is not
+ * under token, or the page is not shared; -EBUSY: it is not in frame from, the descriptor is not in
+ * plaintext now, or a fork is under way; else as shared_copy_dirty().
+ */
+int ink_hap_copy(struct ink_vm *vm, u64 id, u64 token, u64 va, u64 from, u64 to);
+
 /* INKTAG_HC_UNMAP. Returns pages dropped, or -EINVAL. */
 s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index);
 
@@ -369,22 +451,36 @@ s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index
 void ink_hap_end(struct ink_hap *hap);
 void ink_hap_put(struct ink_hap *hap);
 
-/* --- thread.c: I4 -------------------------------------------------------------------------------- */
+/* --- thread.c: I4, I7 ------------------------------------------------------------------------- */
 
-/* -ENOSPC, -ENOMEM. Threads are freed with their HAP. */
+/* -ENOSPC, -ENOMEM. Threads are freed with their HAP, at the latest. */
 int ink_thread_create(struct ink_hap *hap, struct ink_thread **out);
+
+/* NULL: no such thread, or its HAP has ended. */
+struct ink_thread *ink_thread_find(struct ink_vm *vm, u64 handle);
 
 /*
  * The thread of the handle starts running on the calling vCPU, once. rax: the result, if it left
- * for a system call. -ENOENT, -EPERM (another address space), -EBUSY (runs already; NEW). The
- * caller loads t->regs and t->xstate, and owns the thread until ink_thread_suspend(). If
- * t->fault_access is not 0, the caller resolves that access before it goes on. Takes a
- * reference to the HAP.
+ * for a system call. -ENOENT, -EPERM (another address space), -EBUSY (runs already; NEW and nobody
+ * prepared it), -ESTALE (the kernel lied about a child; the HAP was ended). The caller loads t->ret.regs and
+ * t->xstate, and owns the thread until ink_thread_suspend(). If t->ret.fault_access is not 0, the caller
+ * resolves that access before it goes on. Takes a reference to the HAP. May sleep if the thread is NEW, or
+ * t->ret.child is set.
  */
 int ink_thread_resume(struct ink_vm *vm, u64 handle, u64 cr3, u64 rax, struct ink_thread **out);
 
-/* As above, for the thread that ink_hap_start() or a later clone made. -EBUSY: not NEW. */
+/* As above, for the thread that ink_hap_start() made. -EBUSY: not NEW. */
 int ink_thread_start(struct ink_thread *t);
+
+/*
+ * INKTAG_HC_CLONE: prepares a thread that comes back as t will, with these registers instead, and RAX = 0.
+ * In hap, which is t's or a new one's that ink_hap_fork() made. The caller has stored regs and xstate. -EINVAL: an address
+ * is not the user's; -EBUSY: t is in its signal entry; -ENOSPC, -ENOMEM.
+ */
+struct ink_clone {
+	u64 rsp, fsbase, gsbase, ustack;
+};
+int ink_thread_clone(struct ink_thread *t, struct ink_hap *hap, const struct ink_clone *clone);
 
 /*
  * The caller has stored regs and xstate, and for FAULT fault_va and fault_access: the thread
@@ -393,10 +489,30 @@ int ink_thread_start(struct ink_thread *t);
  */
 void ink_thread_suspend(struct ink_thread *t, enum ink_thread_state state);
 
+/* INKTAG_HC_THREAD_EXIT: t, which does not run any more, and is not its HAP's last, is freed. */
+void ink_thread_end(struct ink_thread *t);
+
 /*
- * What the untrusted context sees of t, by t->state (call it before the HAP can end): zeros, the
+ * INKTAG_SIGNAL_MAGIC: the suspended thread runs at its signal entry; as ink_thread_resume(). rsp: the untrusted
+ * one. args: RDI, RSI, RDX. -EBUSY: not suspended, no entry, or in it already.
+ */
+int ink_thread_signal(struct ink_vm *vm, u64 handle, u64 cr3, u64 rsp, const u64 args[3],
+		      struct ink_thread **out);
+
+/* INKTAG_HC_SIGNAL_ENTRY: -EINVAL. INKTAG_HC_SIGNAL_REGS: -EAGAIN, -EINVAL, -EBUSY. */
+int ink_thread_signal_entry(struct ink_thread *t, u64 rip, u64 rsp);
+int ink_thread_signal_regs(struct ink_thread *t, u64 va, u64 set);
+
+/*
+ * INKTAG_HC_SIGNAL_RETURN: after it has left the vCPU, and before ink_thread_suspend(): the thread is suspended as
+ * it was before. Returns the state for ink_thread_suspend().
+ */
+enum ink_thread_state ink_thread_signal_return(struct ink_thread *t);
+
+/*
+ * What the untrusted context sees of t, by t->ret.state (call it before the HAP can end): zeros, the
  * handle, the magic, the stub; for SYSCALL the number (RBX at the hypercall) and six arguments. I1:
- * nothing else of t->regs is in out. (InkTag, "Control flow"; contract: hypercall.h, the stub.)
+ * nothing else of t->ret.regs is in out. (InkTag, "Control flow"; contract: hypercall.h, the stub.)
  */
 void ink_thread_public_regs(const struct ink_thread *t, struct ink_regs *out);
 

@@ -96,6 +96,7 @@ int ink_pt_map(struct ink_hap *hap, u64 va, u64 pa, u32 prot, enum ink_pt_kind k
 void ink_pt_clear(struct ink_hap *hap, u64 va)
 {
 	u64 *leaf = pt_leaf(hap, va, false);
+	struct ink_mapping *m;
 	struct ink_spage *s;
 	struct ink_hint hint;
 	u64 pte;
@@ -115,8 +116,9 @@ void ink_pt_clear(struct ink_hap *hap, u64 va)
 	} else if (ink_pt_is(pte, INK_PT_PRIVATE) && ink_hint_get(hap, va, &hint)) {
 		/* V3, V4: the hint names the frame that the spage holds */
 		s = ink_map_get(&hap->vm->held, hint.gfn);
-		if (s && s->hap == hap && s->va == va)
-			s->va = 0;
+		m = s ? ink_spage_mapping(s, hap) : NULL;
+		if (m && m->va == va)
+			ink_spage_unmapped(s, hap);
 	}
 }
 

@@ -60,11 +60,16 @@ static enum ink_verdict frame_error(const struct access *a, int err)
 	}
 }
 
-static enum ink_verdict map(const struct access *a, u64 pa, u32 prot, enum ink_pt_kind kind)
+/* Another page may stand there (zeros, until now): nobody may see it any more. */
+static void clear(const struct access *a)
 {
-	/* Another page may stand there (zeros, until now): nobody may see it any more. */
 	ink_pt_clear(a->hap, a->page);
 	ink_hap_flush(a->hap);
+}
+
+static enum ink_verdict map(const struct access *a, u64 pa, u32 prot, enum ink_pt_kind kind)
+{
+	clear(a);
 	return ink_pt_map(a->hap, a->page, pa, prot, kind) ? INK_NOMEM : INK_MAPPED;
 }
 
@@ -90,19 +95,31 @@ static enum ink_verdict resolve_uncloaked(const struct access *a)
 
 static enum ink_verdict map_spage(const struct access *a, struct ink_spage *s)
 {
+	struct ink_mapping *m = ink_spage_mapping(s, a->hap);
 	u32 prot = prot_of(a);
-	enum ink_verdict verdict;
 
 	if (a->access == INK_WRITE && s->state == INK_CLEAN)
 		clean_write_dirty(s);
-	if (s->state == INK_CLEAN)
+	if (s->state == INK_CLEAN || s->refs > 1)
 		prot &= ~INKTAG_PROT_WRITE;
-	if (s->va)			/* V3: one mapping */
-		ink_pt_clear(a->hap, s->va);
-	verdict = map(a, ink_page_pa(s->frame), prot, INK_PT_PRIVATE);
-	if (verdict == INK_MAPPED)
-		s->va = a->page;
-	return verdict;
+	if (m)				/* V3: one mapping */
+		ink_pt_clear(a->hap, m->va);
+	clear(a);
+	return ink_spage_map(s, a->hap, a->page, prot) ? INK_NOMEM : INK_MAPPED;
+}
+
+/*
+ * s shall stand where the kernel says. If it is plain elsewhere, and nobody wrote to it there, its ciphertext may be in
+ * both frames: those who share it since a fork have read it in each for himself, or the kernel has forgotten a page of
+ * its swap cache that did not change. It moves; its other users will ask for it.
+ */
+static int open_at_hint(const struct access *a, struct ink_spage *s)
+{
+	if (s->state == INK_DIRTY)
+		return -EBUSY;
+	if (s->state == INK_CLEAN)
+		clean_shut_cloaked(s);
+	return cloaked_open_clean(s, a->hint.gfn);
 }
 
 static enum ink_verdict resolve_private(const struct access *a)
@@ -112,7 +129,8 @@ static enum ink_verdict resolve_private(const struct access *a)
 	struct ink_spage *s = ink_spage_find(a->hap, serial, index);
 	int err;
 
-	if (!s && a->access != INK_WRITE) {
+	/* Of a shared object, another HAP may write to the page, which all must see then. */
+	if (!s && a->access != INK_WRITE && !ink_object_is_shared(a->hap, serial)) {
 		a->hap->vm->stats.zero_maps++;
 		return map(a, ink_page_pa(a->hap->vm->zero), prot_of(a) & ~INKTAG_PROT_WRITE,
 			   INK_PT_ZERO);
@@ -122,19 +140,25 @@ static enum ink_verdict resolve_private(const struct access *a)
 		if (err)
 			return frame_error(a, err);
 		if (!hint_stands(a)) {
-			any_drop_absent(s);
+			any_drop_absent(a->hap, serial, index);
 			return INK_ASK;
 		}
-	} else if (s->state == INK_CLOAKED) {
-		err = cloaked_open_clean(s, a->hint.gfn);
+	} else if (s->state == INK_CLOAKED || s->gfn != a->hint.gfn) {
+		err = open_at_hint(a, s);
 		if (err)
 			return frame_error(a, err);
 		if (!hint_stands(a)) {
 			clean_shut_cloaked(s);
 			return INK_ASK;
 		}
-	} else if (s->gfn != a->hint.gfn) {
-		return violation(a, INKTAG_CHECK_FRAME);
+	}
+	if (a->access == INK_WRITE && s->refs > 1) {
+		/* The kernel has not seen the fork yet: to it, both will have what is written now. */
+		if (a->hap->forks)
+			return INK_ASK;
+		err = shared_take_dirty(a->hap, serial, index, &s);
+		if (err)
+			return frame_error(a, err);
 	}
 	return map_spage(a, s);
 }

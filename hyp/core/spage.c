@@ -21,7 +21,7 @@ bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count)
 /* ordinary -> held. The mark stands before the zap: a fault in flight sees one or the other. */
 static int hold(struct ink_spage *s, u64 gfn)
 {
-	struct ink_vm *vm = s->hap->vm;
+	struct ink_vm *vm = s->vm;
 	int err;
 
 	if (gfn >= INK_GFN_END || !ink_guest_has(vm, gfn))
@@ -32,44 +32,118 @@ static int hold(struct ink_spage *s, u64 gfn)
 	if (err)
 		return err;
 	vm->nr_held++;
+	s->gfn = gfn;
 	ink_guest_zap(vm, gfn);
 	return 0;
 }
 
 static void unhold(struct ink_spage *s)
 {
-	struct ink_vm *vm = s->hap->vm;
-
-	ink_map_del(&vm->held, s->gfn);
-	vm->nr_held--;
+	ink_map_del(&s->vm->held, s->gfn);
+	s->vm->nr_held--;
 }
 
-/* DIRTY, CLEAN: take the trusted mapping away, wait until no vCPU uses it. V5 */
+struct ink_mapping *ink_spage_mapping(struct ink_spage *s, struct ink_hap *hap)
+{
+	struct ink_mapping *m;
+
+	for (m = &s->map; m; m = m->next)
+		if (m->hap == hap)
+			return m;
+	return NULL;
+}
+
+int ink_spage_map(struct ink_spage *s, struct ink_hap *hap, u64 va, u32 prot)
+{
+	struct ink_mapping *m = &s->map;
+	int err;
+
+	if (m->hap) {
+		m = ink_zalloc(sizeof(*m));
+		if (!m)
+			return -ENOMEM;
+	}
+	err = ink_pt_map(hap, va, ink_page_pa(s->frame), prot, INK_PT_PRIVATE);
+	if (err) {
+		if (m != &s->map)
+			ink_free(m);
+		return err;
+	}
+	m->hap = hap;
+	m->va = va;
+	if (m != &s->map) {
+		m->next = s->map.next;
+		s->map.next = m;
+	}
+	return 0;
+}
+
+void ink_spage_unmapped(struct ink_spage *s, struct ink_hap *hap)
+{
+	struct ink_mapping *m = ink_spage_mapping(s, hap), *before, *next = s->map.next;
+
+	if (m == &s->map) {
+		/* The first one is part of s: the second takes its place. */
+		s->map = next ? *next : (struct ink_mapping) {};
+		ink_free(next);
+	} else if (m) {
+		for (before = &s->map; before->next != m; before = before->next)
+			;
+		before->next = m->next;
+		ink_free(m);
+	}
+}
+
+/* Take s away from hap, and wait until no vCPU uses it. V5 */
+static void unmap_from(struct ink_spage *s, struct ink_hap *hap)
+{
+	struct ink_mapping *m = ink_spage_mapping(s, hap);
+
+	if (m)
+		ink_pt_clear(hap, m->va);
+	ink_hap_flush(hap);
+	ink_tlb_assert_flushed(hap);
+}
+
+/* The same from all that have it. */
 static void unmap(struct ink_spage *s)
 {
-	if (s->va)
-		ink_pt_clear(s->hap, s->va);
-	ink_hap_flush(s->hap);
-	ink_tlb_assert_flushed(s->hap);
+	while (s->map.hap)
+		unmap_from(s, s->map.hap);
 }
 
 /* Unmapped, and its content is where it shall be: give frame and gfn back. */
 static void release(struct ink_spage *s)
 {
 	unhold(s);
-	ink_frame_free(s->hap->vm, s->frame);
+	ink_frame_free(s->vm, s->frame);
 	s->frame = NULL;
 	s->state = INK_CLOAKED;
 }
 
-static struct ink_seal_id seal_id(const struct ink_spage *s)
+static struct ink_spage *spage_new(struct ink_hap *hap, u64 serial, u64 index)
 {
-	return (struct ink_seal_id) {
-		.hap = s->hap->id,
-		.serial = s->serial,
-		.index = s->index,
-		.version = s->version,
-	};
+	struct ink_spage *s = ink_zalloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->vm = hap->vm;
+	s->refs = 1;
+	s->state = INK_DIRTY;
+	s->id = (struct ink_seal_id) { .hap = hap->id, .serial = serial, .index = index };
+	s->frame = ink_frame_alloc(hap->vm);
+	if (!s->frame) {
+		ink_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void spage_free(struct ink_spage *s)
+{
+	if (s->frame)
+		ink_frame_free(s->vm, s->frame);
+	ink_free(s);
 }
 
 static struct ink_object *object_get(struct ink_hap *hap, u64 serial)
@@ -83,6 +157,7 @@ static struct ink_object *object_get(struct ink_hap *hap, u64 serial)
 	obj = ink_zalloc(sizeof(*obj));
 	if (obj && !ink_map_set(&hap->objects, serial, obj)) {
 		ink_map_init(&obj->pages);
+		obj->refs = 1;
 		return obj;
 	}
 	ink_free(obj);
@@ -93,7 +168,7 @@ static struct ink_object *object_get(struct ink_hap *hap, u64 serial)
 /* An object without pages is not kept. */
 static void object_put(struct ink_hap *hap, u64 serial, struct ink_object *obj)
 {
-	if (obj->nr_pages)
+	if (obj->nr_pages || obj->shared)
 		return;
 	ink_map_del(&hap->objects, serial);
 	ink_map_destroy(&obj->pages);
@@ -118,18 +193,12 @@ static int absent_make_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn
 	obj = object_get(hap, serial);
 	if (!obj)
 		return -ENOMEM;
-	s = ink_zalloc(sizeof(*s));
+	s = spage_new(hap, serial, index);
 	if (!s)
 		goto put_object;
-	*s = (struct ink_spage) {
-		.hap = hap, .serial = serial, .index = index, .state = INK_DIRTY, .gfn = gfn,
-	};
-	s->frame = ink_frame_alloc(vm);
-	if (!s->frame)
-		goto free_spage;
 	err = ink_map_set(&obj->pages, index, s);
 	if (err)
-		goto free_frame;
+		goto free_spage;
 	err = hold(s, gfn);
 	if (err)
 		goto unset;
@@ -147,10 +216,8 @@ unhold:
 	unhold(s);
 unset:
 	ink_map_del(&obj->pages, index);
-free_frame:
-	ink_frame_free(vm, s->frame);
 free_spage:
-	ink_free(s);
+	spage_free(s);
 put_object:
 	object_put(hap, serial, obj);
 	return err;
@@ -168,8 +235,7 @@ int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struc
 
 int cloaked_open_clean(struct ink_spage *s, u64 gfn)
 {
-	struct ink_vm *vm = s->hap->vm;
-	struct ink_seal_id id = seal_id(s);
+	struct ink_vm *vm = s->vm;
 	void *frame;
 	int err;
 
@@ -182,11 +248,10 @@ int cloaked_open_clean(struct ink_spage *s, u64 gfn)
 	err = hold(s, gfn);
 	if (err)
 		goto free_frame;
-	s->gfn = gfn;
 	/* Copied once: what is verified is what is used. */
 	err = ink_guest_read(vm, gfn << INKTAG_PAGE_SHIFT, vm->bounce, INKTAG_PAGE_SIZE);
 	if (!err)
-		err = ink_unseal(vm, &id, vm->bounce, frame, s->tag);
+		err = ink_unseal(vm, &s->id, vm->bounce, frame, s->tag);
 	if (err)
 		goto unhold;
 	s->frame = frame;
@@ -206,85 +271,265 @@ void clean_write_dirty(struct ink_spage *s)
 	s->state = INK_DIRTY;
 }
 
-void dirty_seal_cloaked(struct ink_spage *s)
+/* DIRTY: a fresh version of the content is sealed into the slot page. */
+static void seal(struct ink_spage *s)
 {
-	struct ink_vm *vm = s->hap->vm;
-	struct ink_seal_id id;
+	struct ink_vm *vm = s->vm;
 
-	ink_assert_locked(vm);
-	unmap(s);
-	s->version = ++vm->last_version;
-	id = seal_id(s);
+	s->id.version = ++vm->last_version;
 	/*
 	 * Should sealing or writing fail (the slot is gone), the content is lost, and whatever
 	 * the kernel offers for it later does not match the tag: it fails closed.
 	 */
-	if (ink_seal(vm, &id, s->frame, vm->bounce, s->tag))
+	if (ink_seal(vm, &s->id, s->frame, vm->bounce, s->tag))
 		memset(vm->bounce, 0, INKTAG_PAGE_SIZE);
 	if (ink_guest_write(vm, s->gfn << INKTAG_PAGE_SHIFT, vm->bounce, INKTAG_PAGE_SIZE))
-		s->version = ++vm->last_version;
-	release(s);
+		s->id.version = ++vm->last_version;
 	vm->stats.cloaks++;
+}
+
+void dirty_seal_cloaked(struct ink_spage *s)
+{
+	ink_assert_locked(s->vm);
+	unmap(s);
+	seal(s);
+	release(s);
 }
 
 void clean_shut_cloaked(struct ink_spage *s)
 {
-	struct ink_vm *vm = s->hap->vm;
-
-	ink_assert_locked(vm);
+	ink_assert_locked(s->vm);
 	unmap(s);
 	release(s);
-	vm->stats.cloaks++;
+	s->vm->stats.cloaks++;
 }
 
-static void spage_drop(struct ink_object *obj, struct ink_spage *s)
+/* hap has s2 in place of s, which it shared. Replacing an entry of a map cannot fail. */
+static void replace(struct ink_hap *hap, u64 serial, u64 index, struct ink_spage *s, struct ink_spage *s2)
 {
-	struct ink_vm *vm = s->hap->vm;
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
 
+	unmap_from(s, hap);
+	ink_map_set(&obj->pages, index, s2);
+	s->refs--;
+}
+
+int shared_copy_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out)
+{
+	struct ink_spage *s = ink_spage_find(hap, serial, index), *s2;
+	struct ink_vm *vm = hap->vm;
+	int err;
+
+	ink_assert_locked(vm);
+	if (vm->frames >= vm->limits.frames)
+		return -ENOSPC;
+	s2 = spage_new(hap, serial, index);
+	if (!s2)
+		return -ENOMEM;
+	err = hold(s2, gfn);
+	if (err) {
+		spage_free(s2);
+		return err;
+	}
+	memcpy(s2->frame, s->frame, INKTAG_PAGE_SIZE);
+	replace(hap, serial, index, s, s2);
+	*out = s2;
+	return 0;
+}
+
+int shared_take_dirty(struct ink_hap *hap, u64 serial, u64 index, struct ink_spage **out)
+{
+	struct ink_spage *s = ink_spage_find(hap, serial, index), *s2;
+	struct ink_vm *vm = hap->vm;
+
+	ink_assert_locked(vm);
+	if (vm->frames >= vm->limits.frames)
+		return -ENOSPC;
+	s2 = spage_new(hap, serial, index);
+	if (!s2)
+		return -ENOMEM;
+	unmap(s);
+	if (s->state == INK_DIRTY)
+		seal(s);
+	else
+		vm->stats.cloaks++;
+	memcpy(s2->frame, s->frame, INKTAG_PAGE_SIZE);
+	s2->gfn = s->gfn;
+	ink_map_set(&vm->held, s->gfn, s2);
+	ink_frame_free(vm, s->frame);
+	s->frame = NULL;
+	s->state = INK_CLOAKED;
+	replace(hap, serial, index, s, s2);
+	*out = s2;
+	return 0;
+}
+
+/* The entry of the object is gone: one reference less. */
+static void spage_put(struct ink_hap *hap, struct ink_spage *s)
+{
+	if (s->refs > 1) {
+		unmap_from(s, hap);
+		s->refs--;
+		return;
+	}
 	if (s->state != INK_CLOAKED) {
 		unmap(s);
 		release(s);
 	}
-	ink_map_del(&obj->pages, s->index);
-	obj->nr_pages--;
-	ink_record_uncharge(vm);
 	ink_free(s);
 }
 
-void any_drop_absent(struct ink_spage *s)
+static void entry_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, struct ink_spage *s)
 {
-	struct ink_hap *hap = s->hap;
-	struct ink_object *obj = ink_map_get(&hap->objects, s->serial);
-	u64 serial = s->serial;
+	spage_put(hap, s);
+	ink_map_del(&obj->pages, index);
+	obj->nr_pages--;
+	ink_record_uncharge(hap->vm);
+}
+
+void any_drop_absent(struct ink_hap *hap, u64 serial, u64 index)
+{
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
 
 	ink_assert_locked(hap->vm);
-	spage_drop(obj, s);
+	entry_drop(hap, obj, index, ink_map_get(&obj->pages, index));
 	object_put(hap, serial, obj);
+}
+
+/* One flush for all of them. */
+static void object_unmap(struct ink_hap *hap, struct ink_object *obj, u64 index, u64 last)
+{
+	struct ink_mapping *m;
+	struct ink_spage *s;
+	u64 i;
+
+	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
+		m = ink_spage_mapping(s, hap);
+		if (m)
+			ink_pt_clear(hap, m->va);
+		ink_relax();
+	}
+	ink_hap_flush(hap);
+}
+
+static u64 object_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, u64 last)
+{
+	struct ink_spage *s;
+	u64 i, dropped = 0;
+
+	object_unmap(hap, obj, index, last);
+	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
+		entry_drop(hap, obj, i, s);
+		dropped++;
+		ink_relax();
+	}
+	return dropped;
 }
 
 u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count)
 {
 	struct ink_object *obj = ink_map_get(&hap->objects, serial);
-	u64 last = index + count - 1, i, dropped = 0;
-	struct ink_spage *s;
+	u64 last = index + count - 1, dropped;
 
 	ink_assert_locked(hap->vm);
-	if (!obj || !count || last < index)
+	if (!obj || obj->shared || !count || last < index)
 		return 0;
-	/* One flush for all of them. */
-	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
-		if (s->va)
-			ink_pt_clear(hap, s->va);
-		ink_relax();
-	}
-	ink_hap_flush(hap);
-	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
-		spage_drop(obj, s);
-		dropped++;
-		ink_relax();
-	}
+	dropped = object_drop(hap, obj, index, last);
 	object_put(hap, serial, obj);
 	return dropped;
+}
+
+bool ink_object_is_shared(struct ink_hap *hap, u64 serial)
+{
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
+
+	return obj && obj->shared;
+}
+
+int ink_object_share(struct ink_hap *hap, u64 serial)
+{
+	struct ink_vm *vm = hap->vm;
+	struct ink_object *obj;
+
+	ink_assert_locked(vm);
+	if (!serial || serial >= INKTAG_SERIAL_END)
+		return -EINVAL;
+	if (ink_map_get(&hap->objects, serial))
+		return -EEXIST;
+	obj = object_get(hap, serial);
+	if (!obj)
+		return vm->records >= INK_RECORDS(&vm->limits) ? -ENOSPC : -ENOMEM;
+	obj->shared = true;
+	return 0;
+}
+
+int ink_object_leave(struct ink_hap *hap, u64 serial)
+{
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
+
+	ink_assert_locked(hap->vm);
+	if (!obj || !obj->shared)
+		return -ENOENT;
+	if (obj->refs > 1) {
+		object_unmap(hap, obj, 0, U64_MAX);
+		ink_map_del(&hap->objects, serial);
+		obj->refs--;
+		return 0;
+	}
+	object_drop(hap, obj, 0, U64_MAX);
+	obj->shared = false;
+	object_put(hap, serial, obj);
+	return 0;
+}
+
+static int object_fork(struct ink_hap *hap, u64 serial, struct ink_object *obj, struct ink_hap *child)
+{
+	struct ink_vm *vm = hap->vm;
+	struct ink_object *copy;
+	struct ink_mapping *m;
+	struct ink_spage *s;
+	u64 index;
+	int err = 0;
+
+	if (obj->shared) {
+		err = ink_map_set(&child->objects, serial, obj);
+		obj->refs += !err;
+		return err;
+	}
+	copy = object_get(child, serial);
+	if (!copy)
+		return vm->records >= INK_RECORDS(&vm->limits) ? -ENOSPC : -ENOMEM;
+	for (index = 0; !err && (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
+		err = ink_record_charge(vm);
+		if (err)
+			break;
+		err = ink_map_set(&copy->pages, index, s);
+		if (err) {
+			ink_record_uncharge(vm);
+			break;
+		}
+		copy->nr_pages++;
+		s->refs++;
+		m = ink_spage_mapping(s, hap);
+		if (m && s->state == INK_DIRTY)
+			ink_pt_clear(hap, m->va);
+		ink_relax();
+	}
+	object_put(child, serial, copy);
+	return err;
+}
+
+int ink_objects_fork(struct ink_hap *hap, struct ink_hap *child)
+{
+	struct ink_object *obj;
+	u64 serial;
+	int err = 0;
+
+	ink_assert_locked(hap->vm);
+	for (serial = 0; !err && (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++)
+		err = object_fork(hap, serial, obj, child);
+	ink_hap_flush(hap);
+	return err;
 }
 
 void ink_gfn_touch(struct ink_vm *vm, u64 gfn)

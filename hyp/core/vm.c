@@ -142,30 +142,41 @@ int ink_violation_next(struct ink_vm *vm, struct kvm_inktag_violation *out)
 	return 0;
 }
 
-static bool spage_is_valid(struct ink_hap *hap, u64 serial, u64 index, struct ink_spage *s)
+static bool mapping_is_valid(struct ink_spage *s, const struct ink_mapping *m)
 {
 	struct ink_hint hint;
-	u64 pte;
+	u64 pte = ink_pt_get(m->hap, m->va);					/* V3, V4 */
 
-	if (s->hap != hap || s->serial != serial || s->index != index)
+	return m->hap->state != INK_ENDED && ink_spage_mapping(s, m->hap) == m &&
+	       ink_pt_is(pte, INK_PT_PRIVATE) && ink_pt_pa(pte) == ink_page_pa(s->frame) &&
+	       ((s->state == INK_DIRTY && s->refs == 1) || !ink_pt_writable(pte)) &&
+	       ink_hint_get(m->hap, m->va, &hint) && hint.gfn == s->gfn;
+}
+
+static bool spage_is_valid(struct ink_vm *vm, struct ink_spage *s)
+{
+	const struct ink_mapping *m;
+
+	if (s->vm != vm || !s->refs)
 		return false;
 	if (s->state == INK_CLOAKED)
-		return !s->frame && !s->va;
+		return !s->frame && !s->map.hap && !s->map.next;
 	if (s->state != INK_DIRTY && s->state != INK_CLEAN)
 		return false;
-	if (!s->frame || ink_map_get(&hap->vm->held, s->gfn) != s)		/* V1, V2 */
+	if (!s->frame || ink_map_get(&vm->held, s->gfn) != s)			/* V1, V2 */
 		return false;
-	if (!s->va)
-		return true;
-	pte = ink_pt_get(hap, s->va);						/* V3, V4 */
-	return ink_pt_is(pte, INK_PT_PRIVATE) && ink_pt_pa(pte) == ink_page_pa(s->frame) &&
-	       (s->state == INK_DIRTY || !ink_pt_writable(pte)) &&
-	       ink_hint_get(hap, s->va, &hint) && hint.gfn == s->gfn;
+	if (!s->map.hap)
+		return !s->map.next;
+	for (m = &s->map; m; m = m->next)
+		if (!mapping_is_valid(s, m))
+			return false;
+	return true;
 }
 
 /* Each present entry stands over a hint, and a private one is known to its spage. */
 static bool pt_is_valid(struct ink_hap *hap, u64 *present, u64 *frames)
 {
+	struct ink_mapping *m;
 	struct ink_spage *s;
 	struct ink_hint hint;
 	u64 vpn, pte;
@@ -186,7 +197,8 @@ static bool pt_is_valid(struct ink_hap *hap, u64 *present, u64 *frames)
 		if (!ink_hint_get(hap, vpn << INKTAG_PAGE_SHIFT, &hint))
 			return false;
 		s = ink_map_get(&hap->vm->held, hint.gfn);
-		if (!s || s->hap != hap || s->va != vpn << INKTAG_PAGE_SHIFT)
+		m = s ? ink_spage_mapping(s, hap) : NULL;
+		if (!m || m->va != vpn << INKTAG_PAGE_SHIFT)
 			return false;
 	}
 	return true;
@@ -205,20 +217,49 @@ static bool hap_is_valid(struct ink_hap *hap, u64 *held, u64 *frames, u64 *recor
 	for (key = 0; ink_map_next(&hap->hints, &key, U64_MAX); key++)
 		(*records)++;
 	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++) {
+		if (obj->refs > 1 && !obj->shared)
+			return false;
+		if (obj->found++)
+			continue;
 		pages = 0;
 		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
-			if (!spage_is_valid(hap, serial, index, s))
+			if (!spage_is_valid(hap->vm, s))
 				return false;
-			if (s->state != INK_CLOAKED) {
+			if (s->state != INK_CLOAKED && !s->found) {
 				(*held)++;
 				(*frames)++;
 			}
+			s->found++;
 			pages++;
 		}
-		if (!pages || pages != obj->nr_pages)
+		if ((!pages && !obj->shared) || pages != obj->nr_pages)
 			return false;
 		*records += pages + 1;
 	}
+	return true;
+}
+
+/* V8: all references were found, or with clear, none are any more. */
+static bool references_are_valid(struct ink_vm *vm, bool clear)
+{
+	struct ink_object *obj;
+	struct ink_hap *hap;
+	struct ink_spage *s;
+	u64 id, serial, index;
+
+	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U64_MAX)); id++)
+		for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++) {
+			for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
+				if (clear)
+					s->found = 0;
+				else if (s->found != s->refs)
+					return false;
+			}
+			if (clear)
+				obj->found = 0;
+			else if (obj->found != obj->refs)
+				return false;
+		}
 	return true;
 }
 
@@ -228,6 +269,7 @@ bool ink_vm_is_valid(struct ink_vm *vm)
 	struct ink_hap *hap;
 	u32 haps = 0;
 
+	references_are_valid(vm, true);
 	for (id = 0; (hap = ink_map_next(&vm->haps, &id, U64_MAX)); id++) {
 		if (hap->id != id || !hap_is_valid(hap, &held, &frames, &records))
 			return false;
@@ -235,7 +277,7 @@ bool ink_vm_is_valid(struct ink_vm *vm)
 	}
 	for (gfn = 0; ink_map_next(&vm->held, &gfn, U64_MAX); gfn++)
 		nr++;
-	return haps == vm->nr_haps && nr == held && held == vm->nr_held &&
+	return references_are_valid(vm, false) && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
 	       frames == vm->frames && records == vm->records &&
 	       frames <= vm->limits.frames && records <= INK_RECORDS(&vm->limits);
 }

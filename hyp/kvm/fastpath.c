@@ -37,12 +37,15 @@ static bool fast_syscall(struct kvm_vcpu *vcpu)
 
 static bool fast_resume(struct kvm_vcpu *vcpu, struct ink_vm *vm)
 {
-	struct ink_thread *t;
+	struct ink_thread *t = ink_thread_find(vm, kvm_rbx_read(vcpu));
 
+	/* What starts a thread, or ends one, may wait. */
+	if (!t || t->ret.state == INK_NEW || t->ret.child)
+		return false;
 	if (!rings_are_empty(vcpu, vm) ||
 	    ink_thread_resume(vm, kvm_rbx_read(vcpu), kvm_inktag_cr3(vcpu), kvm_rax_read(vcpu), &t))
 		return false;
-	if (t->fault_access) {
+	if (t->ret.fault_access) {
 		/* The access is to be judged again. Back to what it was. */
 		ink_thread_suspend(t, INK_FAULT);
 		return false;

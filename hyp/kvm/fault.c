@@ -49,8 +49,8 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access)
 	case INK_MAPPED:
 		return;
 	case INK_ASK:
-		t->fault_va = va;
-		t->fault_access = access;
+		t->ret.fault_va = va;
+		t->ret.fault_access = access;
 		present = fetches_data(t->hap, ask_va, ask_access);
 		kvm_inktag_leave(vcpu, INK_FAULT);
 		ask(vcpu, ask_va, ask_access, present);
@@ -84,23 +84,27 @@ EXPORT_SYMBOL_GPL(kvm_inktag_trusted_fault);
 /*
  * The kernel gets the exception in the stub, as a signal's cause. Those that come with an
  * instruction length (INT3, INTO) or that only a kernel can meet are given as others, so that KVM
- * need not look at the instruction.
+ * need not look at the instruction. So are those of the x87 and SSE units: the kernel would look into
+ * registers that are empty, and find no cause. The shim learns the right one.
  */
 void kvm_inktag_trusted_exception(struct kvm_vcpu *vcpu, u8 vector)
 {
 	kvm_inktag_lock(vcpu->kvm);
 	if (kvm_inktag_still_runs(vcpu)) {
+		vcpu->arch.inktag.thread->ret.vector = vector;
 		kvm_inktag_leave(vcpu, INK_INTERRUPT);
 		switch (vector) {
 		case BP_VECTOR:
-			vector = DB_VECTOR;
-			fallthrough;
-		case DE_VECTOR:
 		case DB_VECTOR:
-		case UD_VECTOR:
+			kvm_queue_exception(vcpu, DB_VECTOR);
+			break;
+		case DE_VECTOR:
 		case MF_VECTOR:
 		case XM_VECTOR:
-			kvm_queue_exception(vcpu, vector);
+			kvm_queue_exception(vcpu, DE_VECTOR);
+			break;
+		case UD_VECTOR:
+			kvm_queue_exception(vcpu, UD_VECTOR);
 			break;
 		default:
 			kvm_queue_exception_e(vcpu, GP_VECTOR, 0);

@@ -119,8 +119,14 @@ bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu);
 /* End the HAP that runs on vcpu (it may have ended already); its stub learns err (hypercall.h). */
 void kvm_inktag_kill(struct kvm_vcpu *vcpu, int err);
 
-/* End the HAP that runs on vcpu at its own wish. */
-void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status);
+/* End the HAP that runs on vcpu, or its thread, at its own wish. */
+void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status, bool whole);
+
+/* INKTAG_HC_CLONE. 0: the thread has left vcpu. Otherwise it goes on; errors as ink_thread_clone(). */
+int kvm_inktag_clone(struct kvm_vcpu *vcpu, bool process);
+
+/* INKTAG_HC_SIGNAL_RETURN; the thread is in its signal entry. */
+void kvm_inktag_signal_return(struct kvm_vcpu *vcpu);
 
 /* The HAP's access; in the trusted context. The thread stays, leaves or is killed. */
 void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access);

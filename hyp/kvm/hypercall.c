@@ -126,9 +126,35 @@ static s64 hc_resume(struct kvm_vcpu *vcpu, const struct args *args)
 		return err;
 	kvm_inktag_enter(vcpu, t);
 	/* It would fault again at once: judge that access now, and save the exit. */
-	if (t->fault_access)
-		kvm_inktag_resolve(vcpu, t->fault_va, t->fault_access);
+	if (t->ret.fault_access)
+		kvm_inktag_resolve(vcpu, t->ret.fault_va, t->ret.fault_access);
 	return SWITCHED;
+}
+
+/* RBX: the handle */
+static s64 hc_signal(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	const u64 given[3] = { kvm_rdi_read(vcpu), kvm_rsi_read(vcpu), kvm_rdx_read(vcpu) };
+	struct ink_thread *t;
+	int err;
+
+	err = kvm_x86_ops.inktag_ops->prepare(vcpu);
+	if (err)
+		return err;
+	ink_ring_drain(vm_of(vcpu));
+	err = ink_thread_signal(vm_of(vcpu), args->a[0], kvm_inktag_cr3(vcpu), kvm_rsp_read(vcpu), given, &t);
+	if (err)
+		return err;
+	kvm_inktag_enter(vcpu, t);
+	return SWITCHED;
+}
+
+static s64 hc_copy(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	struct ink_vm *vm = vm_of(vcpu);
+
+	ink_ring_drain(vm);
+	return ink_hap_copy(vm, args->a[0] & U32_MAX, args->a[0] >> 32, args->a[1], args->a[2], args->a[3]);
 }
 
 /* --- from the trusted context ------------------------------------------------------------------ */
@@ -146,19 +172,63 @@ static s64 hc_unmap(struct kvm_vcpu *vcpu, const struct args *args)
 
 static s64 hc_exit(struct kvm_vcpu *vcpu, const struct args *args)
 {
-	kvm_inktag_exit(vcpu, args->a[0]);
+	kvm_inktag_exit(vcpu, args->a[0], true);
 	return SWITCHED;
 }
 
-static s64 hc_set_fsbase(struct kvm_vcpu *vcpu, const struct args *args)
+static s64 hc_thread_exit(struct kvm_vcpu *vcpu, const struct args *args)
 {
-	struct kvm_segment fs;
+	kvm_inktag_exit(vcpu, args->a[0], false);
+	return SWITCHED;
+}
 
-	if (args->a[0] >= INKTAG_USER_END)
+static s64 hc_clone(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	int err;
+
+	if (args->a[1] > 1)
 		return -EINVAL;
-	kvm_get_segment(vcpu, &fs, VCPU_SREG_FS);
-	fs.base = args->a[0];
-	kvm_set_segment(vcpu, &fs, VCPU_SREG_FS);
+	err = kvm_inktag_clone(vcpu, args->a[1]);
+	return err ? err : SWITCHED;
+}
+
+static s64 hc_share(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	struct ink_hap *hap = current_hap(vcpu);
+
+	if (args->a[1] > 1)
+		return -EINVAL;
+	return args->a[1] ? ink_object_leave(hap, args->a[0]) : ink_object_share(hap, args->a[0]);
+}
+
+static s64 hc_signal_entry(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return ink_thread_signal_entry(vcpu->arch.inktag.thread, args->a[0], args->a[1]);
+}
+
+static s64 hc_signal_regs(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return ink_thread_signal_regs(vcpu->arch.inktag.thread, args->a[0], args->a[1]);
+}
+
+static s64 hc_signal_return(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	if (!vcpu->arch.inktag.thread->in_signal)
+		return -EBUSY;
+	kvm_inktag_signal_return(vcpu);
+	return SWITCHED;
+}
+
+static s64 hc_set_base(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	static const int segs[] = { VCPU_SREG_FS, VCPU_SREG_GS };
+	struct kvm_segment seg;
+
+	if (args->a[0] >= INKTAG_USER_END || args->a[1] >= ARRAY_SIZE(segs))
+		return -EINVAL;
+	kvm_get_segment(vcpu, &seg, segs[args->a[1]]);
+	seg.base = args->a[0];
+	kvm_set_segment(vcpu, &seg, segs[args->a[1]]);
 	return 0;
 }
 
@@ -221,6 +291,7 @@ struct call {
 };
 
 static const struct call resume = { USER, hc_resume };
+static const struct call signal = { USER, hc_signal };
 
 #define CALL(name, who, function) [(name) - INKTAG_HC(0)] = { who, function }
 
@@ -235,12 +306,19 @@ static const struct call calls[] = {
 	CALL(INKTAG_HC_SYSCALL,		TRUSTED,	hc_syscall),
 	CALL(INKTAG_HC_UNMAP,		TRUSTED,	hc_unmap),
 	CALL(INKTAG_HC_EXIT,		TRUSTED,	hc_exit),
-	CALL(INKTAG_HC_SET_FSBASE,	TRUSTED,	hc_set_fsbase),
+	CALL(INKTAG_HC_SET_BASE,	TRUSTED,	hc_set_base),
 	CALL(INKTAG_HC_RANDOM,		TRUSTED,	hc_random),
 	CALL(INKTAG_HC_CLOCK,		TRUSTED,	hc_clock),
 	CALL(INKTAG_HC_MEASUREMENT,	TRUSTED,	hc_measurement),
 	CALL(INKTAG_HC_VIOLATION,	TRUSTED,	hc_violation),
 	CALL(INKTAG_HC_DESCRIPTORS,	TRUSTED,	hc_descriptors),
+	CALL(INKTAG_HC_CLONE,		TRUSTED,	hc_clone),
+	CALL(INKTAG_HC_THREAD_EXIT,	TRUSTED,	hc_thread_exit),
+	CALL(INKTAG_HC_SIGNAL_ENTRY,	TRUSTED,	hc_signal_entry),
+	CALL(INKTAG_HC_SIGNAL_REGS,	TRUSTED,	hc_signal_regs),
+	CALL(INKTAG_HC_SIGNAL_RETURN,	TRUSTED,	hc_signal_return),
+	CALL(INKTAG_HC_COPY,		KERNEL,		hc_copy),
+	CALL(INKTAG_HC_SHARE,		TRUSTED,	hc_share),
 };
 
 static const struct call *find_call(u64 nr)
@@ -287,7 +365,12 @@ bool kvm_inktag_is_resume(struct kvm_vcpu *vcpu)
 	       kvm_x86_call(get_cpl)(vcpu) == 3;
 }
 
-/* A resume is known by R12 alone, at CPL 3; the rest by RAX. */
+static bool is_signal(struct kvm_vcpu *vcpu, int cpl)
+{
+	return kvm_r12_read(vcpu) == INKTAG_SIGNAL_MAGIC && may_call(vcpu) && cpl == 3;
+}
+
+/* A resume and a signal are known by R12 alone, at CPL 3; the rest by RAX. */
 bool __kvm_inktag_hypercall(struct kvm_vcpu *vcpu)
 {
 	int cpl = kvm_x86_call(get_cpl)(vcpu);
@@ -295,6 +378,8 @@ bool __kvm_inktag_hypercall(struct kvm_vcpu *vcpu)
 
 	if (kvm_inktag_is_resume(vcpu))
 		call = &resume;
+	else if (is_signal(vcpu, cpl))
+		call = &signal;
 	else if (INKTAG_IS_HC(kvm_rax_read(vcpu)) && (cpl == 0 || cpl == 3) && may_call(vcpu))
 		call = find_call(kvm_rax_read(vcpu));
 	else

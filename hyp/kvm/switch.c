@@ -64,16 +64,14 @@ void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t)
 	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->was);
 	vcpu->kvm->stat.inktag_in++;
 	ink_xstate_switch(NULL, t->xstate);
-	set_regs(vcpu, &t->regs);
-	ops()->enter(vcpu, __sme_pa(t->hap->root), &t->regs);
+	set_regs(vcpu, &t->ret.regs);
+	ops()->enter(vcpu, __sme_pa(t->hap->root), &t->ret.regs);
 	WRITE_ONCE(vcpu->arch.inktag.thread, t);
 }
 
-void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state)
+static void count_leave(struct kvm_vcpu *vcpu, const struct ink_thread *t, enum ink_thread_state state)
 {
-	struct ink_thread *t = vcpu->arch.inktag.thread;
 	struct kvm_vm_stat *stat = &vcpu->kvm->stat;
-	struct ink_regs public;
 
 	trace_inktag_switch(vcpu->vcpu_id, t->handle, false, state);
 	if (state == INK_SYSCALL)
@@ -82,24 +80,88 @@ void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state)
 		stat->inktag_out_fault++;
 	else
 		stat->inktag_out_interrupt++;
-	leave(vcpu, &t->regs);
+}
+
+/* t has left vcpu: the stub goes on. */
+static void suspend(struct kvm_vcpu *vcpu, struct ink_thread *t, enum ink_thread_state state)
+{
+	struct ink_regs public;
+
 	ink_thread_suspend(t, state);
 	ink_thread_public_regs(t, &public);
 	set_regs(vcpu, &public);
 }
 
-/* The HAP ends with this thread in it: nothing of it is left but where its stub is. */
-static void end(struct kvm_vcpu *vcpu, struct ink_regs *public)
+void kvm_inktag_leave(struct kvm_vcpu *vcpu, enum ink_thread_state state)
+{
+	struct ink_thread *t = vcpu->arch.inktag.thread;
+
+	count_leave(vcpu, t, state);
+	leave(vcpu, &t->ret.regs);
+	suspend(vcpu, t, state);
+}
+
+int kvm_inktag_clone(struct kvm_vcpu *vcpu, bool process)
+{
+	struct ink_thread *t = vcpu->arch.inktag.thread;
+	const u64 *gpr = t->ret.regs.gpr;
+	struct ink_hap *hap = t->hap;
+	int err = 0;
+
+	/* Its record then has what the new one is made of. */
+	leave(vcpu, &t->ret.regs);
+	if (process)
+		err = ink_hap_fork(t->hap, &hap);
+	if (!err) {
+		struct ink_clone clone = {
+			.fsbase = gpr[INK_R12], .rsp = gpr[INK_R13],
+			.gsbase = gpr[INK_R14], .ustack = gpr[INK_R15],
+		};
+
+		err = ink_thread_clone(t, hap, &clone);
+		if (err && process)
+			ink_hap_end(hap);
+	}
+	if (err) {
+		kvm_inktag_enter(vcpu, t);
+		return err;
+	}
+	count_leave(vcpu, t, INK_SYSCALL);
+	suspend(vcpu, t, INK_SYSCALL);
+	return 0;
+}
+
+void kvm_inktag_signal_return(struct kvm_vcpu *vcpu)
+{
+	struct ink_thread *t = vcpu->arch.inktag.thread;
+	struct ink_regs public = {
+		.rip = t->hap->stub + INKTAG_STUB_SIGRETURN,
+		.gpr[INK_RSP] = t->signal_ustack,
+	};
+	enum ink_thread_state state;
+
+	count_leave(vcpu, t, INK_INTERRUPT);
+	leave(vcpu, &t->ret.regs);
+	state = ink_thread_signal_return(t);
+	ink_thread_suspend(t, state);
+	set_regs(vcpu, &public);
+}
+
+/* The HAP, or with whole = false this thread of it, ends: nothing is left but where its stub is. */
+static void end(struct kvm_vcpu *vcpu, struct ink_regs *public, bool whole)
 {
 	struct ink_thread *t = vcpu->arch.inktag.thread;
 	struct ink_hap *hap = t->hap;
 
 	vcpu->kvm->stat.inktag_out_exit++;
-	leave(vcpu, &t->regs);
+	leave(vcpu, &t->ret.regs);
 	public->rip += hap->stub;
-	public->gpr[INK_RSP] = t->ustack;
+	public->gpr[INK_RSP] = t->ret.ustack;
 	set_regs(vcpu, public);
-	ink_hap_end(hap);
+	if (whole)
+		ink_hap_end(hap);
+	else
+		ink_thread_end(t);
 	ink_hap_put(hap);
 }
 
@@ -112,20 +174,23 @@ void kvm_inktag_kill(struct kvm_vcpu *vcpu, int err)
 
 	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false,
 			    err == -INKTAG_ENOMEM ? INK_WHY_MEMORY : INK_WHY_KILL);
-	end(vcpu, &public);
+	end(vcpu, &public, true);
 }
 
-#define NR_exit_group 231	/* of the guest's ABI */
+/* of the guest's ABI */
+#define NR_exit		60
+#define NR_exit_group	231
 
-void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status)
+void kvm_inktag_exit(struct kvm_vcpu *vcpu, u64 status, bool whole)
 {
+	struct ink_thread *t = vcpu->arch.inktag.thread;
 	struct ink_regs public = {
-		.gpr[INK_RAX] = NR_exit_group,
+		.gpr[INK_RAX] = whole ? NR_exit_group : NR_exit,
 		.gpr[INK_RDI] = status,
 	};
 
-	trace_inktag_switch(vcpu->vcpu_id, vcpu->arch.inktag.thread->handle, false, INK_WHY_EXIT);
-	end(vcpu, &public);
+	trace_inktag_switch(vcpu->vcpu_id, t->handle, false, INK_WHY_EXIT);
+	end(vcpu, &public, whole || t->hap->nr_threads == 1);
 }
 
 bool kvm_inktag_still_runs(struct kvm_vcpu *vcpu)

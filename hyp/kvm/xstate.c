@@ -54,6 +54,11 @@ void ink_xstate_free(void *xstate)
 	free_pages_exact(xstate, xstate_size());
 }
 
+void ink_xstate_copy(void *to, const void *from)
+{
+	memcpy(to, from, xstate_size());
+}
+
 static void save(void *x)
 {
 	u64 mask;

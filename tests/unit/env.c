@@ -491,6 +491,11 @@ void ink_xstate_free(void *xstate)
 	free(xstate);
 }
 
+void ink_xstate_copy(void *to, const void *from)
+{
+	memcpy(to, from, XSTATE_SIZE);
+}
+
 void ink_assert_locked(struct ink_vm *vm)
 {
 	must(of(vm)->locked, "called without the lock");

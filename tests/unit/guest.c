@@ -148,20 +148,82 @@ static u64 each_leaf(u64 *table, int shift, u64 va, GArray *leaves)
 
 /* --- what must hold always ---------------------------------------------------------------------- */
 
-static void check_hap(struct guest *g, struct ink_hap *hap, GHashTable *frames, u64 *pinned,
-		      u64 *tables)
+/* What was found while all HAPs were looked at. */
+struct seen {
+	GHashTable *frames;	/* private frame -> its spage */
+	GHashTable *refs;	/* spage -> how many pages of objects it is */
+	GHashTable *mappings;	/* spage -> how many page table entries map it */
+	GHashTable *objects;	/* object -> how many HAPs have it */
+	u64 pinned, tables;
+};
+
+static u32 count_of(GHashTable *table, void *key)
+{
+	return GPOINTER_TO_UINT(g_hash_table_lookup(table, key));
+}
+
+static void count(GHashTable *table, void *key)
+{
+	g_hash_table_insert(table, key, GUINT_TO_POINTER(count_of(table, key) + 1));
+}
+
+/* I7: what is prepared has a living maker; who waits for a fork is counted. */
+static void check_lineage(struct guest *g, struct ink_hap *hap)
+{
+	u32 threads = 0, forks = 0;
+	struct ink_thread *t;
+	u64 nr;
+
+	must((hap->cr3 == INK_NO_CR3) == !!hap->maker, "HAP %u has a maker, or no address space", hap->id);
+	if (hap->maker)
+		must(ink_hap_find(&g->vm, hap->maker->id) == hap->maker, "the maker of HAP %u has ended", hap->id);
+	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
+		must(t->hap == hap && t->handle == ((u64)hap->id << 32 | nr), "a thread's record is another's");
+		must(!t->maker || t->ret.state == INK_NEW, "a thread that has started can be started again");
+		must(!hap->maker || (t->ret.state == INK_NEW && t->maker), "a HAP without address space runs");
+		must(!t->in_signal || t->aside.state >= INK_SYSCALL, "what the signal interrupted ran");
+		threads++;
+		forks += t->forking;
+	}
+	ck_assert_uint_eq(threads, hap->nr_threads);
+	must(forks == hap->forks, "HAP %u: %u threads fork, %u are counted", hap->id, forks, hap->forks);
+}
+
+static void check_hap(struct guest *g, struct ink_hap *hap, struct seen *seen)
 {
 	GArray *leaves = g_array_new(false, false, sizeof(u64));
+	GHashTable *own = g_hash_table_new(NULL, NULL);
+	struct ink_spage *s, *owner;
 	struct ink_object *obj;
-	struct ink_spage *s;
 	u64 serial, index;
+	bool first;
 	u32 i;
 
-	*tables += each_leaf(hap->root, 39, 0, leaves);
+	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++) {
+		count(seen->objects, obj);
+		first = count_of(seen->objects, obj) == 1;
+		must(first || obj->shared, "an object that is not shared has two HAPs");
+		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
+			g_hash_table_add(own, s);
+			if (first)
+				count(seen->refs, s);
+			if (s->state == INK_CLOAKED) {
+				must_be(!s->frame);
+				continue;
+			}
+			must_be(ink_map_get(&g->vm.held, s->gfn) == s);
+			must(!is_slot_page(g, s->frame), "V2: plaintext in a memory slot");
+			owner = g_hash_table_lookup(seen->frames, s->frame);
+			must(!owner || owner == s, "V2: a frame has two owners");
+			g_hash_table_insert(seen->frames, s->frame, s);
+		}
+	}
+	seen->tables += each_leaf(hap->root, 39, 0, leaves);
 	for (i = 0; i < leaves->len; i++) {
 		u64 va = g_array_index(leaves, u64, i);
 		struct walk w = walk(hap, va);
 		void *page = host_page(w.pa);
+		struct ink_mapping *m;
 		struct ink_hint hint;
 
 		must(ink_hint_get(hap, va, &hint), "V4: %#llx has no hint",
@@ -172,50 +234,69 @@ static void check_hap(struct guest *g, struct ink_hap *hap, GHashTable *frames, 
 		}
 		if (is_slot_page(g, page)) {
 			must(!w.x, "the HAP can execute what the kernel writes");
-			(*pinned)++;
+			seen->pinned++;
 			continue;
 		}
 		s = ink_map_get(&g->vm.held, hint.gfn);
-		must(s && s->hap == hap && s->frame == page && s->va == va,
+		must(s && g_hash_table_contains(own, s) && s->frame == page,
 			      "V3: %#llx maps a page that is not its own", (unsigned long long)va);
+		m = ink_spage_mapping(s, hap);
+		must(m && m->va == va, "V3: %#llx is a second mapping", (unsigned long long)va);
+		count(seen->mappings, s);
 		must(!w.w || s->state == INK_DIRTY, "V3: a clean page is writable");
+		must(!w.w || s->refs == 1, "V3: a page that others have is writable");
 	}
-	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++)
-		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
-			if (s->state == INK_CLOAKED) {
-				must_be(!s->frame);
-				continue;
-			}
-			must_be(ink_map_get(&g->vm.held, s->gfn) == s);
-			must(!is_slot_page(g, s->frame), "V2: plaintext in a memory slot");
-			must(g_hash_table_add(frames, s->frame), "V2: a frame has two owners");
-		}
 	for (i = 0; i < hap->nr_unpin; i++)
-		(*pinned)++;
+		seen->pinned++;
 	g_array_free(leaves, true);
+	g_hash_table_destroy(own);
+	check_lineage(g, hap);
+}
+
+static void check_references(struct ink_spage *s, u32 refs, u32 mappings)
+{
+	struct ink_mapping *m;
+	u32 known = 0;
+
+	must(s->refs == refs, "V8: a page has %u references, and %u are counted", refs, s->refs);
+	for (m = &s->map; m && m->hap; m = m->next)
+		known++;
+	must(known == mappings, "V3: a page is mapped %u times, and %u are known", mappings, known);
 }
 
 void guest_check(struct guest *g)
 {
-	GHashTable *frames = g_hash_table_new(NULL, NULL);
-	u64 id, gfn, pinned = 0, pins = 0, tables = 0, nr_held = 0, i;
+	struct seen seen = {
+		.frames = g_hash_table_new(NULL, NULL), .refs = g_hash_table_new(NULL, NULL),
+		.mappings = g_hash_table_new(NULL, NULL), .objects = g_hash_table_new(NULL, NULL),
+	};
+	u64 id, gfn, pins = 0, nr_held = 0, i;
 	struct ink_hap *hap;
+	GHashTableIter iter;
+	gpointer it, n_of;
 	u32 cpu, n;
 
 	must(ink_vm_is_valid(&g->vm), "ink_vm_is_valid() says no");
 	for (id = 0; (hap = ink_map_next(&g->vm.haps, &id, U64_MAX)); id++)
-		check_hap(g, hap, frames, &pinned, &tables);
+		check_hap(g, hap, &seen);
 	for (gfn = 0; ink_map_next(&g->vm.held, &gfn, U64_MAX); gfn++) {
 		must(gfn >= GFN_BASE && gfn < GFN_END, "no RAM is held");
 		must(!g->npt[gfn - GFN_BASE], "the guest reaches the held frame %#llx",
 			      (unsigned long long)gfn);
 		nr_held++;
 	}
-	ck_assert_uint_eq(nr_held, g_hash_table_size(frames));
+	ck_assert_uint_eq(nr_held, g_hash_table_size(seen.frames));
+	g_hash_table_iter_init(&iter, seen.refs);
+	while (g_hash_table_iter_next(&iter, &it, &n_of))
+		check_references(it, GPOINTER_TO_UINT(n_of), count_of(seen.mappings, it));
+	g_hash_table_iter_init(&iter, seen.objects);
+	while (g_hash_table_iter_next(&iter, &it, &n_of))
+		must(((struct ink_object *)it)->refs == GPOINTER_TO_UINT(n_of), "V8: an object has %u HAPs",
+		     GPOINTER_TO_UINT(n_of));
 	for (i = 0; i < NR_GFNS; i++)
 		pins += g->pins[i];
-	ck_assert_uint_eq(g->vm.frames, nr_held + tables + pinned);
-	ck_assert_uint_eq(pins, pinned);
+	ck_assert_uint_eq(g->vm.frames, nr_held + seen.tables + seen.pinned);
+	ck_assert_uint_eq(pins, seen.pinned);
 
 	/* What a vCPU remembers, the page table still says. */
 	for (cpu = 0; cpu < NR_CPUS; cpu++)
@@ -228,7 +309,10 @@ void guest_check(struct guest *g)
 				      "V5: vCPU %u has a stale translation of %#llx", cpu,
 				      (unsigned long long)e->va);
 		}
-	g_hash_table_destroy(frames);
+	g_hash_table_destroy(seen.frames);
+	g_hash_table_destroy(seen.refs);
+	g_hash_table_destroy(seen.mappings);
+	g_hash_table_destroy(seen.objects);
 }
 
 void guest_check_secrecy(struct guest *g)
@@ -245,8 +329,20 @@ static void put(GByteArray *to, const void *p, size_t len)
 
 #define PUT(to, x) put(to, &(x), sizeof(x))
 
+static void put_return(GByteArray *to, const struct ink_return *r)
+{
+	PUT(to, r->state);
+	PUT(to, r->regs);
+	PUT(to, r->fault_va);
+	PUT(to, r->fault_access);
+	PUT(to, r->vector);
+	PUT(to, r->child);
+	PUT(to, r->ustack);
+}
+
 static void put_hap(GByteArray *to, struct ink_hap *hap)
 {
+	struct ink_mapping *m;
 	struct ink_object *obj;
 	struct ink_spage *s;
 	struct ink_thread *t;
@@ -261,6 +357,9 @@ static void put_hap(GByteArray *to, struct ink_hap *hap)
 	PUT(to, hap->state);
 	PUT(to, hap->refs);
 	PUT(to, hap->cr3);
+	PUT(to, hap->maker);
+	PUT(to, hap->forks);
+	PUT(to, hap->accused);
 	PUT(to, hap->stub);
 	PUT(to, hap->nr_unpin);
 	PUT(to, hap->nr_threads);
@@ -287,28 +386,37 @@ static void put_hap(GByteArray *to, struct ink_hap *hap)
 	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++) {
 		PUT(to, serial);
 		PUT(to, obj->nr_pages);
+		PUT(to, obj->shared);
+		PUT(to, obj->refs);
 		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
 			PUT(to, index);
 			PUT(to, s->state);
-			PUT(to, s->va);
+			PUT(to, s->refs);
+			PUT(to, s->id);
+			for (m = &s->map; m && m->hap; m = m->next) {
+				PUT(to, m->hap->id);
+				PUT(to, m->va);
+			}
 			if (s->state != INK_CLOAKED) {
 				PUT(to, s->gfn);
 				put(to, s->frame, PAGE);
 			}
-			if (s->state != INK_DIRTY) {
-				PUT(to, s->version);
+			if (s->state != INK_DIRTY)
 				PUT(to, s->tag);
-			}
 		}
 	}
 	for (key = 0; (t = ink_map_next(&hap->threads, &key, U64_MAX)); key++) {
 		PUT(to, key);
 		PUT(to, t->handle);
-		PUT(to, t->state);
-		PUT(to, t->regs);
-		PUT(to, t->fault_va);
-		PUT(to, t->fault_access);
-		PUT(to, t->ustack);
+		PUT(to, t->maker);
+		PUT(to, t->forking);
+		PUT(to, t->signal_rip);
+		PUT(to, t->signal_rsp);
+		PUT(to, t->signal_ustack);
+		PUT(to, t->in_signal);
+		put_return(to, &t->ret);
+		if (t->in_signal)
+			put_return(to, &t->aside);
 		put(to, t->xstate, XSTATE_SIZE);
 	}
 }
@@ -530,7 +638,7 @@ void cpu_enter(struct guest *g, u32 cpu, struct ink_thread *t)
 	ck_assert_ptr_null(g->cpu[cpu].hap);
 	g->cpu[cpu].hap = t->hap;
 	g->cpu[cpu].thread = t;
-	g->cpu[cpu].regs = t->regs;
+	g->cpu[cpu].regs = t->ret.regs;
 }
 
 struct ink_thread *hap_start(struct guest *g, struct ink_hap *hap, u32 cpu)
@@ -645,14 +753,19 @@ void hap_reads_zero(struct guest *g, u32 cpu, u64 va)
 		      (unsigned long long)va);
 }
 
+static void cpu_left(struct cpu *cpu)
+{
+	cpu->hap = NULL;
+	cpu->thread = NULL;
+}
+
 void cpu_suspend(struct guest *g, u32 nr, enum ink_thread_state state)
 {
 	struct cpu *cpu = &g->cpu[nr];
 
-	cpu->thread->regs = cpu->regs;
+	cpu->thread->ret.regs = cpu->regs;
 	ink_thread_suspend(cpu->thread, state);
-	cpu->hap = NULL;
-	cpu->thread = NULL;
+	cpu_left(cpu);
 }
 
 int cpu_resume(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rax)
@@ -667,6 +780,87 @@ int cpu_resume(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rax)
 	return err;
 }
 
+const struct ink_clone clone_regs = {
+	.rsp = STACK - PAGE, .fsbase = DATA_VA + 0x100, .gsbase = DATA_VA + 0x200, .ustack = USTACK + PAGE,
+};
+
+int hap_clone(struct guest *g, u32 nr, bool process, u64 *handle)
+{
+	struct cpu *cpu = &g->cpu[nr];
+	struct ink_hap *hap = cpu->hap;
+	int err = 0;
+
+	cpu->thread->ret.regs = cpu->regs;
+	if (process)
+		err = ink_hap_fork(cpu->hap, &hap);
+	if (!err) {
+		err = ink_thread_clone(cpu->thread, hap, &clone_regs);
+		if (err && process)
+			ink_hap_end(hap);
+	}
+	if (err)
+		return err;
+	*handle = cpu->thread->ret.child;
+	cpu_suspend(g, nr, INK_SYSCALL);
+	return 0;
+}
+
+static struct ink_thread *clone_and_start(struct guest *g, u32 cpu, u32 child_cpu, bool process)
+{
+	u64 maker = g->cpu[cpu].thread->handle, cr3 = g->cpu[cpu].hap->cr3, handle, child_cr3 = cr3;
+
+	ck_assert_int_eq(hap_clone(g, cpu, process, &handle), 0);
+	if (process) {
+		child_cr3 = g->next_cr3;
+		g->next_cr3 += PAGE;
+	}
+	ck_assert_int_eq(cpu_resume(g, child_cpu, handle, child_cr3, 2000 + child_cpu), 0);
+	ck_assert_int_eq(cpu_resume(g, cpu, maker, cr3, 2000 + child_cpu), 0);
+	guest_check(g);
+	return g->cpu[child_cpu].thread;
+}
+
+struct ink_hap *hap_fork(struct guest *g, u32 cpu, u32 child_cpu)
+{
+	return clone_and_start(g, cpu, child_cpu, true)->hap;
+}
+
+struct ink_thread *hap_thread(struct guest *g, u32 cpu, u32 child_cpu)
+{
+	return clone_and_start(g, cpu, child_cpu, false);
+}
+
+void cpu_thread_exit(struct guest *g, u32 nr)
+{
+	struct ink_hap *hap = g->cpu[nr].hap;
+
+	ink_thread_end(g->cpu[nr].thread);
+	cpu_left(&g->cpu[nr]);
+	ink_hap_put(hap);
+}
+
+int cpu_signal(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rsp, const u64 args[3])
+{
+	struct ink_thread *t;
+	int err;
+
+	ink_ring_drain(&g->vm);
+	err = ink_thread_signal(&g->vm, handle, cr3, rsp, args, &t);
+	if (!err)
+		cpu_enter(g, cpu, t);
+	return err;
+}
+
+void cpu_signal_return(struct guest *g, u32 nr)
+{
+	struct cpu *cpu = &g->cpu[nr];
+
+	ck_assert(cpu->thread->in_signal);
+	cpu->thread->ret.regs = cpu->regs;
+	ink_thread_suspend(cpu->thread, ink_thread_signal_return(cpu->thread));
+	cpu_left(cpu);
+}
+
 void hap_kill(struct guest *g, struct ink_hap *hap)
 {
 	u32 cpu;
@@ -674,8 +868,7 @@ void hap_kill(struct guest *g, struct ink_hap *hap)
 	ink_hap_end(hap);
 	for (cpu = 0; cpu < NR_CPUS; cpu++)
 		if (g->cpu[cpu].hap == hap) {
-			g->cpu[cpu].hap = NULL;
-			g->cpu[cpu].thread = NULL;
+			cpu_left(&g->cpu[cpu]);
 			ink_hap_put(hap);
 		}
 }

@@ -81,6 +81,12 @@ static u64 cr3(void)
 	return (1 + byte() % 6) * PAGE;
 }
 
+/* Of a thread: one that is, was, or never was. */
+static u64 handle(void)
+{
+	return byte() < 8 ? wild() : (u64)id() << 32 | byte() % 5;
+}
+
 static struct ink_hap *any_hap(void)
 {
 	return ink_hap_find(&g->vm, id());
@@ -139,14 +145,46 @@ static void ring_entry(u32 ring)
 		k_report(g, ring, byte(), hap, op, va, prot, op == INKTAG_RING_MAP ? gfn : number(), tok);
 }
 
+/* Of a system call: an error, 0, a process. */
+static u64 result(void)
+{
+	return byte() < 64 ? -(u64)byte() : byte() < 16 ? wild() : 4711;
+}
+
 /* A thread that there is, in its address space; or any numbers. */
 static int resume(struct ink_thread **t)
 {
 	struct ink_hap *hap = any_hap();
 
 	if (hap && byte() < 192)
-		return ink_thread_resume(&g->vm, (u64)hap->id << 32 | (1 + byte() % 3), hap->cr3, wild(), t);
-	return ink_thread_resume(&g->vm, (u64)id() << 32 | byte() % 5, cr3(), wild(), t);
+		return ink_thread_resume(&g->vm, (u64)hap->id << 32 | (1 + byte() % 3),
+					 hap->cr3 == INK_NO_CR3 ? 0x200000 + byte() % 8 * PAGE : hap->cr3, result(), t);
+	return ink_thread_resume(&g->vm, handle(), cr3(), result(), t);
+}
+
+static int deliver(struct ink_thread **t)
+{
+	u64 args[3] = { wild(), wild(), wild() };
+	struct ink_hap *hap = any_hap();
+
+	if (hap && byte() < 192)
+		return ink_thread_signal(&g->vm, (u64)hap->id << 32 | (1 + byte() % 3), hap->cr3, address(), args, t);
+	return ink_thread_signal(&g->vm, handle(), cr3(), wild(), args, t);
+}
+
+/* The kernel's copy-on-write, which makes sense or not. */
+static void copy(void)
+{
+	u64 gfn = frame();
+	struct ink_spage *s = ink_map_get(&g->vm.held, gfn);
+	struct ink_hap *hap = s && s->map.hap ? s->map.hap : any_hap();
+	u64 va = s && s->map.hap ? s->map.va : address();
+	u32 tok;
+
+	for (tok = 0; tok < T_FREE && va - descs[tok].addr >= descs[tok].npages * PAGE; tok++)
+		;
+	ink_hap_copy(&g->vm, hap && byte() < 224 ? hap->id : id(), byte() < 224 ? tok % T_FREE : token(),
+		     byte() < 224 ? va : number(), byte() < 224 ? gfn : frame(), frame());
 }
 
 /* A HAP that is in order, where there is room for one. */
@@ -169,7 +207,7 @@ static void guest_step(u32 nr)
 	u64 gfn;
 	u32 ring;
 
-	switch (byte() % 14) {
+	switch (byte() % 18) {
 	case 0:
 		if (byte() < 64)
 			ink_hap_create(&g->vm, cr3(), byte());
@@ -208,12 +246,12 @@ static void guest_step(u32 nr)
 	case 6:
 		if (!resume(&t)) {
 			enter(nr, t);
-			if (t->fault_access) {
+			if (t->ret.fault_access) {
 				u64 ask_va;
 				u32 ask_access;
 
 				ink_ring_drain(&g->vm);
-				if (ink_resolve(t->hap, t->fault_va, t->fault_access, &ask_va,
+				if (ink_resolve(t->hap, t->ret.fault_va, t->ret.fault_access, &ask_va,
 						&ask_access) > INK_ASK)
 					hap_kill(g, t->hap);
 			}
@@ -248,6 +286,20 @@ static void guest_step(u32 nr)
 	case 13:
 		ink_violation_next(&g->vm, &v);
 		break;
+	case 14:
+	case 15:
+		copy();
+		break;
+	case 16:
+		if (!deliver(&t))
+			enter(nr, t);
+		break;
+	case 17:	/* some that were prepared, in address spaces of their own */
+		hap = any_hap();
+		if (hap && hap->cr3 == INK_NO_CR3 &&
+		    !ink_thread_resume(&g->vm, (u64)hap->id << 32 | 1, 0x300000 + (u64)hap->id * PAGE, 1, &t))
+			enter(nr, t);
+		break;
 	}
 }
 
@@ -256,9 +308,10 @@ static void hap_step(u32 nr)
 	struct cpu *cpu = &g->cpu[nr];
 	struct ink_thread *t;
 	struct access a;
+	u64 made;
 	u32 access;
 
-	switch (byte() % 8) {
+	switch (byte() % 16) {
 	case 0:
 		leave(cpu, INK_SYSCALL);
 		break;
@@ -276,6 +329,30 @@ static void hap_step(u32 nr)
 		if (byte() < 8)
 			hap_kill(g, cpu->hap);
 		break;
+	case 5:
+		hap_clone(g, nr, byte() < 192, &made);
+		break;
+	case 6:
+		if (byte() < 64 && cpu->hap->nr_threads > 1)
+			cpu_thread_exit(g, nr);
+		break;
+	case 7:
+		ink_thread_signal_entry(cpu->thread, byte() < 224 ? ENTRY : address(), byte() < 224 ? STACK : number());
+		break;
+	case 8:
+		ink_thread_signal_regs(cpu->thread, address() + (byte() < 224 ? byte() * 8 : number()),
+				       byte() < 240 ? byte() % 2 : number());
+		break;
+	case 9:
+		if (cpu->thread->in_signal)
+			cpu_signal_return(g, nr);
+		break;
+	case 10:
+		if (byte() < 128)
+			ink_object_share(cpu->hap, byte() < 224 ? byte() % 8 : number());
+		else
+			ink_object_leave(cpu->hap, byte() < 224 ? byte() % 8 : number());
+		break;
 	default:
 		access = 1 << byte() % 3;
 		a = hap_access(g, nr, address(), access);
@@ -287,13 +364,23 @@ static void hap_step(u32 nr)
 			else if (!(a.page >= (void *)g->slot && a.page < (void *)g->slot + NR_GFNS * PAGE))
 				secret_fill(a.page, byte());
 		} else if (a.verdict == INK_ASK) {
-			cpu->thread->fault_va = a.ask_va;
-			cpu->thread->fault_access = a.ask_access;
+			cpu->thread->ret.fault_va = a.ask_va;
+			cpu->thread->ret.fault_access = a.ask_access;
 			leave(cpu, INK_FAULT);
 		} else if (a.verdict > INK_ASK) {
 			hap_kill(g, cpu->hap);
 		}
 	}
+}
+
+/* Ended while they were in it: they find out when they leave. */
+static void leave_the_ended(void)
+{
+	u32 nr;
+
+	for (nr = 0; nr < NR_CPUS; nr++)
+		if (g->cpu[nr].hap && g->cpu[nr].hap->state == INK_ENDED)
+			leave(&g->cpu[nr], INK_INTERRUPT);
 }
 
 void hostile_run(const u8 *data, size_t len)
@@ -303,7 +390,7 @@ void hostile_run(const u8 *data, size_t len)
 
 	bytes = data;
 	bytes_end = data + len;
-	limits.haps = 3;
+	limits.haps = 4;
 	limits.frames = 48 + byte();
 	g = guest_new(&limits);
 	g->next_cr3 = 0x100000;
@@ -318,6 +405,7 @@ void hostile_run(const u8 *data, size_t len)
 			hap_step(nr);
 		else
 			guest_step(nr);
+		leave_the_ended();
 		if (byte() < 128) {
 			fail_allocation(0, 0);
 			fail_guest(g, 0, 0);

@@ -23,6 +23,10 @@ static const struct {
 	{ "resolve", suite_resolve },
 	{ "hap", suite_hap },
 	{ "thread", suite_thread },
+	{ "share", suite_share },
+	{ "object", suite_object },
+	{ "clone", suite_clone },
+	{ "signal", suite_signal },
 	{ "twin", suite_twin },
 	{ "hostile", suite_hostile },
 };

@@ -422,13 +422,13 @@ START_TEST(start)
 	}
 	ck_assert_int_eq(ink_hap_start(hap, starts[_i].cr3, &starts[_i].start, &t), 0);
 	ck_assert_int_eq(hap->state, INK_RUNS);
-	ck_assert_int_eq(t->state, INK_NEW);
-	ck_assert_uint_eq(t->regs.rip, starts[_i].start.entry);
-	ck_assert_uint_eq(t->regs.fsbase, 0);
-	ck_assert_uint_eq(t->regs.gsbase, 0);
-	ck_assert_uint_eq(t->regs.rflags & ~0x202ULL, 0);
+	ck_assert_int_eq(t->ret.state, INK_NEW);
+	ck_assert_uint_eq(t->ret.regs.rip, starts[_i].start.entry);
+	ck_assert_uint_eq(t->ret.regs.fsbase, 0);
+	ck_assert_uint_eq(t->ret.regs.gsbase, 0);
+	ck_assert_uint_eq(t->ret.regs.rflags & ~0x202ULL, 0);
 	for (i = 0; i < INK_NR_GPR; i++)
-		ck_assert_uint_eq(t->regs.gpr[i], i == INK_RSP ? starts[_i].start.rsp :
+		ck_assert_uint_eq(t->ret.regs.gpr[i], i == INK_RSP ? starts[_i].start.rsp :
 				  i == INK_RDI ? starts[_i].start.info :
 				  i == INK_RAX ? INKTAG_START_MAGIC : 0);
 	guest_check(g);

@@ -133,7 +133,10 @@ static const struct row {
 	  INKTAG_CHECK_FRAME, GFN },
 	{ "clean, read", CLEAN, DATA_VA, R, { }, INK_MAPPED, .prot = R },
 	{ "clean, written", CLEAN, DATA_VA, W, { }, INK_MAPPED, .prot = R | W },
-	{ "clean, second frame", CLEAN, DATA_VA, R, { FREE, R, T_DATA }, INK_KILL, INKTAG_CHECK_FRAME, FREE },
+	{ "clean, second frame", CLEAN, DATA_VA, R, { FREE, R, T_DATA }, INK_KILL, INKTAG_CHECK_TAG, FREE },
+	{ "clean, another page's frame", CLEAN, DATA_VA, R, { TAKEN, R, T_DATA }, INK_KILL,
+	  INKTAG_CHECK_FRAME, TAKEN },
+	{ "clean, no RAM", CLEAN, DATA_VA, W, { GFN_NONE, R | W, T_DATA }, INK_KILL, INKTAG_CHECK_FRAME, GFN_NONE },
 
 	/* cloaked */
 	{ "cloaked, read", CLOAKED, DATA_VA, R, { GFN, R | W, T_DATA }, INK_MAPPED, .prot = R },
@@ -294,7 +297,7 @@ START_TEST(alias)
 		hap_reads(g, 0, DATA_VA, 2 * i + 1);
 		guest_check(g);
 	}
-	ck_assert_uint_eq(SPAGE(hap, SER_DATA, 100)->va, DATA_VA);
+	ck_assert_uint_eq(ink_spage_mapping(SPAGE(hap, SER_DATA, 100), hap)->va, DATA_VA);
 }
 END_TEST
 
@@ -345,6 +348,36 @@ START_TEST(replay)
 	k_write(g, GFN, old);
 	ck_assert_int_eq(hap_access(g, 0, DATA_VA, INK_READ).verdict, INK_KILL);
 	expect_violation(g, hap->id, INKTAG_CHECK_TAG, DATA_VA, GFN, T_DATA);
+}
+END_TEST
+
+/*
+ * A page of the swap cache that did not change is forgotten unread, and comes back in another frame. Once it was
+ * written to, nothing comes back but what was read out since.
+ */
+START_TEST(forgotten_and_back)
+{
+	u8 disk[PAGE];
+
+	hap_write(g, 0, DATA_VA, GFN, T_DATA, 1);
+	memcpy(disk, k_page(g, GFN), PAGE);
+	hap_reads(g, 0, DATA_VA, 1);
+	k_write(g, FREE, disk);
+	k_hint(hap, DATA_VA, FREE, _i ? 7 : R, T_DATA);
+	if (_i)
+		hap_write(g, 0, DATA_VA, FREE, T_DATA, 2);
+	else
+		hap_reads(g, 0, DATA_VA, 1);
+	guest_check(g);
+	ck_assert(!ink_gfn_is_held(&g->vm, GFN, 1));
+	ck_assert(ink_gfn_is_held(&g->vm, FREE, 1));
+	hap_reads(g, 0, DATA_VA, _i ? 2 : 1);
+	expect_no_violation(g);
+	hap_write(g, 0, DATA_VA, FREE, T_DATA, 3);
+	k_write(g, GFN, disk);
+	ck_assert_int_eq(hap_access_at(g, 0, DATA_VA, INK_READ, GFN, T_DATA).verdict, INK_KILL);
+	expect_violation(g, hap->id, INKTAG_CHECK_FRAME, DATA_VA, GFN, T_DATA);
+	guest_check(g);
 }
 END_TEST
 
@@ -502,7 +535,7 @@ END_TEST
 START_TEST(dropped_while_mapped)
 {
 	hap_write(g, 0, DATA_VA, GFN, T_DATA, 1);
-	any_drop_absent(SPAGE(hap, SER_DATA, 100));
+	any_drop_absent(hap, SER_DATA, 100);
 	guest_check(g);
 	ck_assert_uint_eq(ink_pt_get(hap, DATA_VA), 0);
 	hap_reads_zero(g, 0, DATA_VA);
@@ -829,6 +862,7 @@ Suite *suite_resolve(void)
 	tcase_add_loop_test(tc, swapped_pages, 0, 2);
 	tcase_add_test(tc, swapped_frames);
 	tcase_add_loop_test(tc, replay, 1, 3);
+	tcase_add_loop_test(tc, forgotten_and_back, 0, 2);
 	tcase_add_test(tc, replay_of_the_dropped);
 	tcase_add_test(tc, swap_out_and_in);
 	tcase_add_test(tc, arena_is_shared);

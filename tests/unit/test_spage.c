@@ -166,7 +166,7 @@ START_TEST(round_trip)
 	memcpy(first, k_page(g, GFN), PAGE);
 	expect(INK_CLOAKED);
 	ck_assert(!is_zero(first, PAGE));
-	version = page()->version;
+	version = page()->id.version;
 
 	ck_assert_int_eq(cloaked_open_clean(page(), GFN), 0);
 	expect(INK_CLEAN);
@@ -174,14 +174,14 @@ START_TEST(round_trip)
 	memcpy(again, k_page(g, GFN), PAGE);
 	expect(INK_CLOAKED);
 	ck_assert_msg(!memcmp(first, again, PAGE), "an unchanged page was sealed again");
-	ck_assert_uint_eq(page()->version, version);
+	ck_assert_uint_eq(page()->id.version, version);
 
 	ck_assert_int_eq(cloaked_open_clean(page(), GFN), 0);
 	clean_write_dirty(page());
 	expect(INK_DIRTY);
 	memcpy(again, k_page(g, GFN), PAGE);
 	expect(INK_CLOAKED);
-	ck_assert_uint_gt(page()->version, version);
+	ck_assert_uint_gt(page()->id.version, version);
 	ck_assert_msg(memcmp(first, again, PAGE), "the same content was sealed to the same ciphertext");
 	ck_assert_int_eq(cloaked_open_clean(page(), GFN), 0);
 	ck_assert(secret_is(page()->frame, NAME));
@@ -318,7 +318,7 @@ static void make_offer(enum offer offer, u8 *ct)
 		memcpy(ct, k_page(g, FREE), PAGE);
 		/* as if it were of the same age, too */
 		s = SPAGE(hap2, SER_DATA, INDEX);
-		page()->version = s->version;
+		page()->id.version = s->id.version;
 		memcpy(page()->tag, s->tag, INK_TAG_SIZE);
 		break;
 	case NR_OFFERS:
@@ -353,7 +353,7 @@ START_TEST(bound_to_identity)
 	k_page(g, FREE);
 	a = page();
 	b = _i ? SPAGE(hap, SER_RWX, INDEX) : SPAGE(hap, SER_DATA, INDEX + 1);
-	b->version = a->version;
+	b->id.version = a->id.version;
 	memcpy(b->tag, a->tag, INK_TAG_SIZE);
 	ck_assert_int_eq(cloaked_open_clean(b, GFN), -EBADMSG);
 	ck_assert_int_eq(cloaked_open_clean(a, GFN), 0);
@@ -616,7 +616,7 @@ START_TEST(drop_then_touch)
 	make(_i);
 	memcpy(before, slot_page(g, GFN), PAGE);
 	seals = g->seals;
-	any_drop_absent(page());
+	any_drop_absent(hap, SER_DATA, INDEX);
 	expect(ABSENT);
 	k_page(g, GFN);
 	ck_assert_uint_eq(g->seals, seals);
@@ -658,6 +658,7 @@ static u64 *leaf(u64 va)
 
 START_TEST(checker)
 {
+	struct ink_mapping again = { hap, PAGE_VA };
 	struct ink_object *empty;
 	struct ink_hint hint;
 	struct ink_spage *s;
@@ -666,9 +667,9 @@ START_TEST(checker)
 	hap_access_at(g, 0, RWX_VA, INK_READ, FREE, T_RWX);
 	s = page();
 
-	WRONG(s->hap, NULL);
-	WRONG(s->serial, SER_OTHER);
-	WRONG(s->index, INDEX + 1);
+	WRONG(s->vm, NULL);
+	WRONG(s->refs, 0);
+	WRONG(s->refs, 2);
 	WRONG(s->state, 0);
 	WRONG(s->state, 7);
 	WRONG(s->state, INK_CLEAN);		/* and mapped writable */
@@ -677,9 +678,11 @@ START_TEST(checker)
 	WRONG(s->gfn, TAKEN);
 	WRONG(s->frame, NULL);
 	WRONG(s->frame, other->frame);
-	WRONG(s->va, 0);
-	WRONG(s->va, PAGE_VA + PAGE);
-	WRONG(s->va, RWX_VA);
+	WRONG(s->map.hap, NULL);
+	WRONG(s->map.va, 0);
+	WRONG(s->map.va, PAGE_VA + PAGE);
+	WRONG(s->map.va, RWX_VA);
+	WRONG(s->map.next, &again);
 	WRONG(object()->nr_pages, 0);
 	WRONG(object()->nr_pages, 2);
 	WRONG(*leaf(PAGE_VA), 0);
@@ -725,17 +728,23 @@ START_TEST(checker)
 	/* held, but mapped nowhere */
 	ink_pt_clear(hap, PAGE_VA);
 	ink_hap_flush(hap);
-	WRONG(s->hap, NULL);
+	WRONG(s->vm, NULL);
+	WRONG(s->refs, 0);
+	WRONG(s->refs, 2);
 	WRONG(s->gfn, FREE);
 	WRONG(s->gfn, TAKEN);
-	WRONG(s->va, PAGE_VA);
+	WRONG(s->map, again);
+	WRONG(s->map.next, &again);
 	WRONG(s->state, INK_CLOAKED);
 	WRONG(s->frame, NULL);
 
 	ink_gfn_touch(&g->vm, GFN);
-	WRONG(s->hap, NULL);
+	WRONG(s->vm, NULL);
+	WRONG(s->refs, 0);
+	WRONG(s->refs, 2);
 	WRONG(s->frame, other->frame);
-	WRONG(s->va, PAGE_VA);
+	WRONG(s->map, again);
+	WRONG(s->map.next, &again);
 	WRONG(s->state, INK_DIRTY);
 	WRONG(s->state, INK_CLEAN);
 }

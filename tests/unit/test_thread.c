@@ -47,7 +47,7 @@ START_TEST(create)
 	threads[0] = t;
 	for (i = 1; i < roomy.threads; i++) {
 		ck_assert_int_eq(ink_thread_create(hap, &threads[i]), 0);
-		ck_assert_int_eq(threads[i]->state, INK_NEW);
+		ck_assert_int_eq(threads[i]->ret.state, INK_NEW);
 		ck_assert_uint_eq(threads[i]->handle >> 32, hap->id);
 		for (n = 0; n < i; n++)
 			ck_assert_uint_ne(threads[i]->handle, threads[n]->handle);
@@ -122,7 +122,7 @@ START_TEST(transition)
 		if (moves[_i].from != INK_RUNNING)
 			cpu_suspend(g, 0, moves[_i].from);
 	}
-	ck_assert_int_eq(t2->state, moves[_i].from);
+	ck_assert_int_eq(t2->ret.state, moves[_i].from);
 	refs = hap->refs;
 	switch (moves[_i].verb) {
 	case START:
@@ -142,7 +142,7 @@ START_TEST(transition)
 		break;
 	}
 	guest_check(g);
-	ck_assert_int_eq(t2->state, moves[_i].err ? moves[_i].from : INK_RUNNING);
+	ck_assert_int_eq(t2->ret.state, moves[_i].err ? moves[_i].from : INK_RUNNING);
 	if (!moves[_i].err)
 		ck_assert_int_eq(t2->was, moves[_i].from);
 	ck_assert_uint_eq(hap->refs, refs + !moves[_i].err);
@@ -238,7 +238,7 @@ START_TEST(suspend_after_end)
 
 	ink_hap_end(hap);
 	ck_assert_uint_eq(env.xstates, xstates);
-	ck_assert_int_eq(t->state, INK_RUNNING);
+	ck_assert_int_eq(t->ret.state, INK_RUNNING);
 	cpu_suspend(g, 0, states[_i]);
 	ck_assert_uint_eq(env.xstates, 0);
 	ck_assert_uint_eq(g->vm.nr_threads, 0);
@@ -278,20 +278,20 @@ START_TEST(refused_answers)
 	ck_assert_int_eq(cpu_resume(g, 0, handle, cr3, 0x600d), 0);
 	ck_assert_int_eq(ink_thread_resume(&g->vm, handle, cr3, 0xbad, &out), -EBUSY);
 	ck_assert_uint_eq(g->cpu[0].regs.gpr[INK_RAX], 0x600d);
-	ck_assert_uint_eq(t->regs.gpr[INK_RAX], 0x600d);
+	ck_assert_uint_eq(t->ret.regs.gpr[INK_RAX], 0x600d);
 }
 END_TEST
 
 /* The access that a FAULT waits for is told at the resume, and only then. */
 START_TEST(pending_access)
 {
-	t->fault_va = DATA_VA;
-	t->fault_access = INK_WRITE;
+	t->ret.fault_va = DATA_VA;
+	t->ret.fault_access = INK_WRITE;
 	cpu_suspend(g, 0, states[_i]);
 	ck_assert_int_eq(cpu_resume(g, 0, handle, cr3, 0), 0);
-	ck_assert_uint_eq(t->fault_access, states[_i] == INK_FAULT ? INK_WRITE : 0);
+	ck_assert_uint_eq(t->ret.fault_access, states[_i] == INK_FAULT ? INK_WRITE : 0);
 	if (states[_i] == INK_FAULT)
-		ck_assert_uint_eq(t->fault_va, DATA_VA);
+		ck_assert_uint_eq(t->ret.fault_va, DATA_VA);
 }
 END_TEST
 
@@ -309,8 +309,8 @@ START_TEST(public_registers)
 	struct ink_regs out;
 	u32 i;
 
-	fill(&t->regs);
-	t->state = states[_i];
+	fill(&t->ret.regs);
+	t->ret.state = states[_i];
 	memset(&out, 0xff, sizeof(out));
 	ink_thread_public_regs(t, &out);
 	want.rip = STUB + (call ? 0 : INKTAG_STUB_SYSCALL_LEN);
@@ -319,10 +319,10 @@ START_TEST(public_registers)
 	want.gpr[INK_R12] = INKTAG_RESUME_MAGIC;
 	want.gpr[INK_RSP] = USTACK;
 	for (i = 0; call && i < ARRAY_SIZE(args); i++)
-		want.gpr[args[i].out] = t->regs.gpr[args[i].from];
+		want.gpr[args[i].out] = t->ret.regs.gpr[args[i].from];
 	ck_assert_uint_eq(out.rflags, 0x202);
 	ck_assert_mem_eq(&out, &want, sizeof(out));
-	t->state = INK_RUNNING;
+	t->ret.state = INK_RUNNING;
 }
 END_TEST
 

@@ -147,7 +147,7 @@ END_TEST
 START_TEST(accused_once)
 {
 	static const u32 others[] = { INKTAG_CHECK_NONE, INKTAG_CHECK_TAG, INKTAG_CHECK_FRAME, INKTAG_CHECK_DESCRIPTOR,
-				      INKTAG_CHECK_COUNT, U32_MAX };
+				      INKTAG_CHECK_LINEAGE, INKTAG_CHECK_COUNT, U32_MAX };
 	struct ink_hap *hap = hap_launch(g, 0);
 	struct kvm_inktag_violation v;
 	u32 i;
@@ -183,7 +183,7 @@ START_TEST(two_vms)
 	k_page(g2, FIRST_GFN);
 	s = SPAGE(hap, SER_DATA, 100);
 	s2 = SPAGE(hap2, SER_DATA, 100);
-	s2->version = s->version;
+	s2->id.version = s->id.version;
 	memcpy(s2->tag, s->tag, INK_TAG_SIZE);
 	k_write(g2, FIRST_GFN, k_page(g, FIRST_GFN));
 	ck_assert_int_eq(cloaked_open_clean(s2, FIRST_GFN), -EBADMSG);

@@ -222,6 +222,27 @@ void hap_reads_zero(struct guest *g, u32 cpu, u64 va);
 void cpu_enter(struct guest *g, u32 cpu, struct ink_thread *t);
 void cpu_suspend(struct guest *g, u32 cpu, enum ink_thread_state state);
 int cpu_resume(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rax);
+/*
+ * INKTAG_HC_CLONE by the HAP on cpu, with clone_regs, as the glue makes it. 0: the thread has left for its system
+ * call. Else it goes on.
+ */
+extern const struct ink_clone clone_regs;
+int hap_clone(struct guest *g, u32 cpu, bool process, u64 *handle);
+
+/*
+ * Must succeed: the HAP on cpu makes a process, or a thread, that starts on child_cpu, the process in an address
+ * space of its own; then the maker comes back.
+ */
+struct ink_hap *hap_fork(struct guest *g, u32 cpu, u32 child_cpu);
+struct ink_thread *hap_thread(struct guest *g, u32 cpu, u32 child_cpu);
+
+/* INKTAG_HC_THREAD_EXIT of a thread that is not the last one. */
+void cpu_thread_exit(struct guest *g, u32 cpu);
+
+/* The kernel's signal to the thread, and its end. */
+int cpu_signal(struct guest *g, u32 cpu, u64 handle, u64 cr3, u64 rsp, const u64 args[3]);
+void cpu_signal_return(struct guest *g, u32 cpu);
+
 /* The glue's end of a HAP: all vCPUs leave its trusted context. */
 void hap_kill(struct guest *g, struct ink_hap *hap);
 
@@ -245,6 +266,10 @@ Suite *suite_ring(void);
 Suite *suite_resolve(void);
 Suite *suite_hap(void);
 Suite *suite_thread(void);
+Suite *suite_share(void);
+Suite *suite_object(void);
+Suite *suite_clone(void);
+Suite *suite_signal(void);
 Suite *suite_twin(void);
 Suite *suite_hostile(void);
 

@@ -7,6 +7,7 @@
  *   descriptor.h  one entry of a HAP's protected mapping list
  *   ring.h        page-table reports of the paraverified kernel
  *   hypercall.h   hypercall numbers, registers, stub
+ *   stub.h        the stub's numbers
  *   prctl.h       what the shim asks of the paraverified kernel
  *   kvm.h         what QEMU asks of KVM: capability, ioctls
  *
@@ -25,6 +26,6 @@
 #include "prctl.h"
 #include "kvm.h"
 
-#define INKTAG_ABI_VERSION 1
+#define INKTAG_ABI_VERSION 2
 
 #endif

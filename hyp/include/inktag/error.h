@@ -39,6 +39,8 @@ enum inktag_check {
 				 * a second frame for an S-page that is in plaintext elsewhere */
 	INKTAG_CHECK_DESCRIPTOR,/* I3: the access has no descriptor that allows it, although
 				 * the kernel claims one: arg is the token claimed */
+	INKTAG_CHECK_LINEAGE,	/* I7: the kernel says that it could not make a thread or process, which
+				 * was started: arg is the system call's result */
 	INKTAG_CHECK_MMAP,	/* I5, found by the shim: an mmap answer overlaps a mapping,
 				 * or names a wrong token */
 	INKTAG_CHECK_SYSCALL,	/* found by the shim: a system call's result is impossible:

@@ -11,6 +11,7 @@
 #define INKTAG_HYPERCALL_H
 
 #include <linux/types.h>
+#include "stub.h"
 
 #define INKTAG_HC(n)		(0x494b0000UL | (n))
 #define INKTAG_IS_HC(rax)	(((rax) & ~0xffUL) == 0x494b0000UL)
@@ -82,6 +83,12 @@ struct inktag_start {
  *	stub + 5:	code that ends the process; reached with the error in RAX when the resume
  *			is refused, or the HAP was ended while it ran (ESTALE; ENOMEM: a limit of
  *			the VM, or the host's memory, is used up)
+ *	stub + INKTAG_STUB_CLONE:
+ *			syscall; if RAX is 0, RBX = R13 and RAX = the process id; vmmcall
+ *	stub + INKTAG_STUB_SIGRETURN:
+ *			rt_sigreturn
+ *	stub + INKTAG_STUB_SIGNAL:
+ *			the kernel's signal handler: R12 = INKTAG_SIGNAL_MAGIC; vmmcall
  *
  * A thread enters the kernel with RIP at stub (system call) or at stub + 2 (fault,
  * interrupt), RBX = its public handle, R12 = INKTAG_RESUME_MAGIC, RSP = ustack. In a system
@@ -91,9 +98,15 @@ struct inktag_start {
  * it left for a system call, RAX is its result. EBUSY: it is not suspended. EPERM: it
  * belongs to another address space. ESTALE, ENOENT: it has ended.
  */
-#define INKTAG_RESUME_MAGIC	0x656d757365524b49UL
-#define INKTAG_STUB_SYSCALL_LEN	2
-#define INKTAG_STUB_RESUME_LEN	3
+
+/*
+ * From U: VMMCALL with R12 == INKTAG_SIGNAL_MAGIC: the kernel delivers a signal to thread RBX, which
+ * must be suspended. Its registers are put aside, and it goes on at its signal entry (see
+ * INKTAG_HC_SIGNAL_ENTRY) with RDI, RSI, RDX as they are here, which prove nothing, and all
+ * other general registers zero; its extended registers are not touched. Until it calls
+ * INKTAG_HC_SIGNAL_RETURN it enters the kernel with an RSP below the one it has here. EBUSY: it is
+ * not suspended, has no signal entry, or is in it already. Others as of a resume.
+ */
 
 /*
  * From T: make system call number RBX with arguments RDI, RSI, RDX, R10, R8, R9 in the
@@ -114,8 +127,11 @@ struct inktag_start {
 /* From T: end this HAP; the process goes on in the stub with exit_group(RBX). */
 #define INKTAG_HC_EXIT		INKTAG_HC(18)
 
-/* From T: this thread's FS base becomes RBX. EINVAL: not below INKTAG_USER_END. */
-#define INKTAG_HC_SET_FSBASE	INKTAG_HC(19)
+/*
+ * From T: this thread's FS base becomes RBX; if RCX is 1, its GS base. EINVAL: not below
+ * INKTAG_USER_END, or RCX.
+ */
+#define INKTAG_HC_SET_BASE	INKTAG_HC(19)
 
 /* From T: 32 random bytes of the host in RBX, RCX, RDX, RSI. */
 #define INKTAG_HC_RANDOM	INKTAG_HC(20)
@@ -141,11 +157,94 @@ struct inktag_start {
 #define INKTAG_HC_DESCRIPTORS	INKTAG_HC(24)
 
 /*
+ * From T: make the system call as INKTAG_HC_SYSCALL does, which shall make a thread (RCX = 0) or a
+ * process (RCX = 1). What it makes is prepared by this call, before the kernel is entered: a
+ * thread of this HAP, or of a new HAP that has a copy of this one's memory, objects
+ * and measurement. It starts after this call with RAX = 0 and the caller's registers, but FS base = R12,
+ * RSP = R13, GS base = R14, and the untrusted RSP = R15. The kernel is entered at stub +
+ * INKTAG_STUB_CLONE, with R13 = the handle of the new thread; bits 63 to 32 of it are the HAP
+ * under which the kernel reports the new address space.
+ *
+ * The new thread starts when its handle is resumed, once: in this address space, or for a
+ * process in one that is no other HAP's, which becomes the new HAP's; RAX is then the process id for reports. If the caller resumes with an error
+ * (-4095 to -1) the new thread never starts; had it started before, or is the result 0, which
+ * is the new thread's, this HAP is ended (INKTAG_CHECK_LINEAGE). Without a system call: ENOSPC, ENOMEM; EINVAL: RCX, an address; EBUSY: this
+ * thread is in its signal entry.
+ */
+#define INKTAG_HC_CLONE		INKTAG_HC(25)
+
+/* From T: end this thread, the process goes on in the stub with exit(RBX). The last one ends the HAP. */
+#define INKTAG_HC_THREAD_EXIT	INKTAG_HC(26)
+
+/*
+ * From T: where this thread goes on when the kernel delivers a signal: RIP = RBX, RSP = RCX. RBX = 0:
+ * nowhere, as at first; a thread made by INKTAG_HC_CLONE has its maker's. EINVAL: not below INKTAG_USER_END.
+ */
+#define INKTAG_HC_SIGNAL_ENTRY	INKTAG_HC(27)
+
+/*
+ * From T, in its signal entry: the registers that were put aside. RCX = 0: copied to the struct
+ * inktag_regs at RBX; RCX = 1: gpr, rip, rflags, fsbase, gsbase are taken from it, as far as a
+ * program may have them. EAGAIN: RBX is not mapped writable now. EINVAL: RCX; RBX is no multiple of
+ * 8, or the structure crosses a page; an address in it is not the user's. EBUSY: not in its signal entry.
+ */
+#define INKTAG_HC_SIGNAL_REGS	INKTAG_HC(28)
+
+/* Why the thread was suspended when the signal came. */
+enum inktag_cause {
+	INKTAG_CAUSE_SYSCALL = 2,	/* rax is not set yet: the kernel will say it */
+	INKTAG_CAUSE_FAULT,		/* a page fault at fault_addr, which the kernel shall mend */
+	INKTAG_CAUSE_INTERRUPT,		/* an interrupt, or the exception `vector` */
+};
+
+#define INKTAG_NO_VECTOR	0xffffffffU
+
+struct inktag_regs {
+	__u64 gpr[16];		/* RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15 */
+	__u64 rip;
+	__u64 rflags;
+	__u64 fsbase;
+	__u64 gsbase;
+	__u64 fault_addr;
+	__u32 fault_access;	/* one of INKTAG_PROT_*, or 0 */
+	__u32 cause;		/* enum inktag_cause */
+	__u32 vector;		/* of an exception, or INKTAG_NO_VECTOR */
+	__u32 reserved;		/* 0 */
+};
+
+/*
+ * From T, in its signal entry: the registers that were put aside, or what INKTAG_HC_SIGNAL_REGS made of
+ * them, are the thread's again; it is suspended for what it was suspended for. The process goes on at stub +
+ * INKTAG_STUB_SIGRETURN with the RSP that it had when the signal came. EBUSY: not in its signal entry.
+ */
+#define INKTAG_HC_SIGNAL_RETURN	INKTAG_HC(29)
+
+/*
+ * From K: the page at address RCX of HAP RBX (bits 31 to 0; bits 63 to 32 are the token) stands in
+ * frame RDX, which it shares with another HAP; it shall have its content in frame RSI alone, to which
+ * the kernel has copied nothing. Called with the page-table entry locked. ENOENT, EINVAL, EFAULT, EBUSY,
+ * ENOSPC, ENOMEM: nothing was done, and the kernel copies the frame.
+ */
+#define INKTAG_HC_COPY		INKTAG_HC(30)
+
+/*
+ * From T: the object with serial RBX, which this HAP does not have yet, becomes a shared one: a process
+ * made by INKTAG_HC_CLONE has the same object, not a copy. Dropping pages of it (INKTAG_HC_UNMAP)
+ * has no effect. RCX = 1: this HAP gives the object up; the last one drops its pages. EINVAL: RBX is 0 or not
+ * below INKTAG_SERIAL_END; RCX. EEXIST. ENOENT: no such shared object. ENOSPC, ENOMEM.
+ */
+#define INKTAG_HC_SHARE		INKTAG_HC(31)
+
+/*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added
  * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp }.
  */
 #define INKTAG_MEASUREMENT_SIZE	32
 
+_Static_assert(sizeof(struct inktag_regs) == 184, "registers size");
+_Static_assert(__builtin_offsetof(struct inktag_regs, rip) == 128, "registers layout");
+_Static_assert(__builtin_offsetof(struct inktag_regs, fault_addr) == 160, "registers layout");
+_Static_assert(__builtin_offsetof(struct inktag_regs, vector) == 176, "registers layout");
 _Static_assert(sizeof(struct inktag_start) == 40, "start size");
 _Static_assert(__builtin_offsetof(struct inktag_start, entry) == 0, "start layout");
 _Static_assert(__builtin_offsetof(struct inktag_start, rsp) == 8, "start layout");
