@@ -39,6 +39,27 @@ static inline void inktag_before_io(struct folio *folio)
 		__inktag_before_io(folio);
 }
 
+bool __inktag_copies_late(struct vm_area_struct *vma);
+void __inktag_copy(struct vm_area_struct *vma, unsigned long address, struct page *to,
+		   struct page *from);
+
+/*
+ * Copy-on-write for a HAP: the hypervisor copies, and only once it is certain that the new frame
+ * will be used, that is, with the page-table entry locked and unchanged. A copy made before would
+ * make it encrypt the old page.
+ */
+static inline bool inktag_copies_late(struct vm_area_struct *vma)
+{
+	return static_branch_unlikely(&inktag_key) && __inktag_copies_late(vma);
+}
+
+static inline void inktag_copy(struct vm_area_struct *vma, unsigned long address, struct page *to,
+			       struct page *from)
+{
+	if (inktag_copies_late(vma))
+		__inktag_copy(vma, address, to, from);
+}
+
 void __inktag_mm_gone(struct mm_struct *mm);
 
 /*
@@ -64,6 +85,16 @@ static inline unsigned int vma_inktag_token(const struct vm_area_struct *vma)
 }
 
 static inline void inktag_before_io(struct folio *folio)
+{
+}
+
+static inline bool inktag_copies_late(struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static inline void inktag_copy(struct vm_area_struct *vma, unsigned long address, struct page *to,
+			       struct page *from)
 {
 }
 

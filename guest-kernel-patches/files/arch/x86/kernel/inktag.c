@@ -11,6 +11,7 @@
 
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/inktag.h>
 #include <linux/kobject.h>
@@ -18,11 +19,13 @@
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/pid.h>
+#include <linux/ptrace.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
 #include <linux/sysfs.h>
 #include <asm/inktag.h>
 #include <inktag/abi.h>
@@ -54,12 +57,19 @@ EXPORT_SYMBOL_GPL(inktag_key);
  * As KVM's own hypercalls, but always VMMCALL: the trusted context exists on SVM only, and
  * this must not depend on when alternatives are patched.
  */
-static long inktag_hypercall(unsigned long nr, unsigned long a0, unsigned long a1)
+static long inktag_hypercall4(unsigned long nr, unsigned long a0, unsigned long a1,
+			      unsigned long a2, unsigned long a3)
 {
 	long ret;
 
-	asm volatile("vmmcall" : "=a" (ret) : "a" (nr), "b" (a0), "c" (a1) : "memory");
+	asm volatile("vmmcall" : "=a" (ret) : "a" (nr), "b" (a0), "c" (a1), "d" (a2), "S" (a3)
+		     : "memory");
 	return ret;
+}
+
+static long inktag_hypercall(unsigned long nr, unsigned long a0, unsigned long a1)
+{
+	return inktag_hypercall4(nr, a0, a1, 0, 0);
 }
 
 static void inktag_report(u64 va_op, u64 arg, u32 hap, u32 token)
@@ -185,6 +195,32 @@ void __inktag_before_io(struct folio *folio)
 
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		READ_ONCE(*(u8 *)page_address(folio_page(folio, i)));
+}
+
+/*
+ * fork() of a HAP, at its end: the hypervisor has prepared the child, and its id is in the register
+ * that the stub has it in. From now on the new page table is reported.
+ */
+void __inktag_dup_mmap(struct mm_struct *mm)
+{
+	const struct pt_regs *regs = current_pt_regs();
+
+	if (regs->r12 == INKTAG_RESUME_MAGIC)
+		mm->context.inktag_hap = regs->r13 >> 32;
+}
+
+bool __inktag_copies_late(struct vm_area_struct *vma)
+{
+	return vma->vm_mm->context.inktag_hap && vma->inktag_token != INKTAG_TOKEN_NONE;
+}
+
+void __inktag_copy(struct vm_area_struct *vma, unsigned long address, struct page *to,
+		   struct page *from)
+{
+	if (inktag_hypercall4(INKTAG_HC_COPY,
+			      vma->vm_mm->context.inktag_hap | (u64)vma->inktag_token << 32,
+			      address & PAGE_MASK, page_to_pfn(from), page_to_pfn(to)))
+		copy_user_highpage(to, from, address, vma);
 }
 
 /* arch_prctl(ARCH_INKTAG_ATTACH) */

@@ -19,6 +19,7 @@
 
 void __inktag_report_fault(struct vm_area_struct *vma, unsigned long address, bool write);
 void __inktag_report_unmap(struct mm_struct *mm, unsigned long start, unsigned long end);
+void __inktag_dup_mmap(struct mm_struct *mm);
 long inktag_attach(void);
 long inktag_mm(unsigned long arg);
 
@@ -32,6 +33,13 @@ static inline void inktag_init_context(struct mm_struct *mm)
 {
 	mm->context.inktag_hap = 0;
 	mutex_init(&mm->context.inktag_lock);
+}
+
+/* @mm is a copy of @oldmm, the current process's. */
+static inline void inktag_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
+{
+	if (inktag_hap(oldmm))
+		__inktag_dup_mmap(mm);
 }
 
 /*
@@ -56,6 +64,10 @@ static inline void inktag_report_unmap(struct mm_struct *mm, unsigned long start
 #else
 
 static inline void inktag_init_context(struct mm_struct *mm)
+{
+}
+
+static inline void inktag_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
 {
 }
 
