@@ -32,6 +32,7 @@
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_TAG != INKTAG_CHECK_TAG);
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_FRAME != INKTAG_CHECK_FRAME);
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_DESCRIPTOR != INKTAG_CHECK_DESCRIPTOR);
+QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_LINEAGE != INKTAG_CHECK_LINEAGE);
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_MMAP != INKTAG_CHECK_MMAP);
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_SYSCALL != INKTAG_CHECK_SYSCALL);
 QEMU_BUILD_BUG_ON((int)INK_TAG_CHECK_STATE != INKTAG_CHECK_STATE);
@@ -45,6 +46,8 @@ static const char *const check_words[INK_TAG_CHECK__MAX] = {
         "another protected page, or a second frame for this one",
     [INK_TAG_CHECK_DESCRIPTOR] = "the guest kernel claimed a mapping that no "
         "descriptor of the process allows",
+    [INK_TAG_CHECK_LINEAGE] = "the guest kernel denied a thread or process "
+        "that it had started",
     [INK_TAG_CHECK_MMAP] = "the guest kernel placed a mapping over another, or "
         "named a wrong neighbour",
     [INK_TAG_CHECK_SYSCALL] = "the system call gave an impossible result",
