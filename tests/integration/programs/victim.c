@@ -316,6 +316,13 @@ static void peek(unsigned long addr)
 	printf("ok %lu\n", *(volatile unsigned long *)addr);
 }
 
+/* A jump there would come back, if data could be executed. */
+static void plant_return(unsigned long addr)
+{
+	*(volatile unsigned char *)addr = 0xc3;
+	printf("ok\n");
+}
+
 static void jump(unsigned long addr)
 {
 	((void (*)(void))addr)();
@@ -364,7 +371,7 @@ static const struct command {
 	{ "code", code }, { "regs", registers_at_syscall }, { "fault", registers_at_fault },
 	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
 	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
-	{ "jump", jump }, { "hold", hold }, { "quit", quit },
+	{ "plant", plant_return }, { "jump", jump }, { "hold", hold }, { "quit", quit },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
