@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* entry.S - entry of the loader, entry of an unprotected program, and the stub. */
 #include <inktag/error.h>
+#include <inktag/stub.h>
 
 	.text
 	.globl	_start
@@ -47,6 +48,7 @@ enter_program:
 stub_code:
 	syscall
 	vmmcall
+.Lrefused:
 	cmpl	$-INKTAG_ENOMEM, %eax
 	jne	1f
 	movl	$1, %eax		/* write */
@@ -61,6 +63,24 @@ stub_code:
 	movl	$62, %eax
 	syscall
 	ud2
+	.org	stub_code + INKTAG_STUB_CLONE
+	syscall
+	testq	%rax, %rax
+	jnz	4f
+	movq	%r13, %rbx
+	movl	$39, %eax		/* getpid */
+	syscall
+4:	vmmcall
+	jmp	.Lrefused
+	.org	stub_code + INKTAG_STUB_SIGRETURN
+	addq	$8, %rsp		/* as if the handler had returned */
+	movl	$15, %eax		/* rt_sigreturn */
+	syscall
+	ud2
+	.org	stub_code + INKTAG_STUB_SIGNAL
+	movabsq	$INKTAG_SIGNAL_MAGIC, %r12
+	vmmcall
+	jmp	.Lrefused
 2:	.ascii	"inktag: ended: the VM's limit max-frames, or its host's memory, is used up\n"
 3:
 	.globl	stub_code_end

@@ -50,7 +50,8 @@ long sys_clock_gettime(long nr, const u64 args[6])
 	case CLOCK_THREAD_CPUTIME_ID:
 		return marshal_call(nr, &cpu_time, args);
 	default:
-		return -EINVAL;
+		/* Below zero: the processor time of another process or thread. */
+		return (int)args[0] < 0 ? marshal_call(nr, &cpu_time, args) : -EINVAL;
 	}
 	if (!user_range_ok(args[1], sizeof(*ts)))
 		return -EFAULT;
@@ -100,8 +101,22 @@ long sys_time(long nr, const u64 args[6])
 	return realtime / NSEC;
 }
 
-/* What is left until `end`, on one of the two clocks; 0: it is over. */
-static long left_until(u64 end, bool realtime, u64 *left)
+long clock_end(const struct __kernel_timespec *ts, bool absolute, u64 *end)
+{
+	s64 sec = ts->tv_sec, nsec = ts->tv_nsec;
+	u64 real, boot;
+	long r;
+
+	if (sec < 0 || nsec < 0 || nsec >= (s64)NSEC)
+		return -EINVAL;
+	r = now(&real, &boot);
+	if (r)
+		return r;
+	*end = (sec < FOREVER ? sec : FOREVER) * NSEC + nsec + (absolute ? 0 : boot);
+	return 0;
+}
+
+long clock_until(u64 end, bool realtime, u64 *left)
 {
 	u64 real, boot, t;
 	long r = now(&real, &boot);
@@ -115,7 +130,7 @@ long clock_left(const struct __kernel_timespec *end, bool realtime, u64 *left)
 {
 	s64 sec = end->tv_sec > FOREVER ? FOREVER : end->tv_sec;
 
-	return left_until(sec * NSEC + end->tv_nsec, realtime, left);
+	return clock_until(sec * NSEC + end->tv_nsec, realtime, left);
 }
 
 /* The kernel is asked again if it comes back too early. It gets the time that is left: its clocks start elsewhere. */
@@ -128,13 +143,13 @@ static long sleep_until(u64 end, bool realtime, u64 *left)
 	if (!buf)
 		return -ENOMEM;
 	do {
-		r = left_until(end, realtime, left);
+		r = clock_until(end, realtime, left);
 		if (r || !*left)
 			break;
 		buf->tv_sec = *left / NSEC;
 		buf->tv_nsec = *left % NSEC;
 		r = checked(__NR_nanosleep, hc_syscall(__NR_nanosleep, (u64)buf, 0, 0, 0, 0, 0), 0);
-		err = left_until(end, realtime, left);
+		err = clock_until(end, realtime, left);
 	} while (!r && !err && *left);
 	arena_release(mark);
 	return r;
@@ -145,8 +160,8 @@ long sys_nanosleep(long nr, const u64 args[6])
 	const bool plain = nr == __NR_nanosleep, absolute = !plain && args[1] & TIMER_ABSTIME;
 	const u64 want = args[plain ? 0 : 2], rem = args[plain ? 1 : 3];
 	struct __kernel_timespec ts;
-	u64 real, boot, end, left;
 	bool realtime = false;
+	u64 end, left;
 	long r;
 
 	switch (plain ? CLOCK_MONOTONIC : (int)args[0]) {
@@ -162,15 +177,10 @@ long sys_nanosleep(long nr, const u64 args[6])
 	if (!user_range_ok(want, sizeof(ts)) || (rem && !user_range_ok(rem, sizeof(ts))))
 		return -EFAULT;
 	memcpy(&ts, (const void *)want, sizeof(ts));
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (s64)NSEC)
-		return -EINVAL;
-	r = now(&real, &boot);
+	r = clock_end(&ts, absolute, &end);
 	if (r)
 		return r;
-	if (ts.tv_sec > FOREVER)
-		ts.tv_sec = FOREVER;
-	end = ts.tv_sec * NSEC + ts.tv_nsec;
-	r = sleep_until(absolute ? end : boot + end, realtime, &left);
+	r = sleep_until(end, realtime, &left);
 	if (r == -EINTR && rem && !absolute) {
 		ts.tv_sec = left / NSEC;
 		ts.tv_nsec = left % NSEC;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * entry.S - entries of the shim: from the loader, and from the libc.
+ * entry.S - entries of the shim: from the loader, from the libc, from the hypervisor with a signal; and
+ * the way out. All code of the shim is in the section inktag_text, so that signal.c can tell whether
+ * it or the program was interrupted.
  */
 #include "start.h"
+#include "offsets.h"
 
-	.text
+	.section inktag_text, "ax", @progbits
 
 /*
  * The program's entry. A protected program is entered with RAX = INKTAG_START_MAGIC, RDI = the
@@ -42,28 +45,193 @@ __inktag_syscall:
 	jne	1f
 	syscall
 	ret
-1:	pushq	%rbp
-	movq	%rsp, %rbp
-	pushq	%r9
-	pushq	%r8
-	pushq	%r10
-	pushq	%rdx
-	pushq	%rsi
-	pushq	%rdi
-	movq	%rsp, %rsi
-	movq	%rax, %rdi
+1:	movq	(%rsp), %rcx
+	leaq	8(%rsp), %r11
+	subq	$FRAME_SIZE, %rsp
+	movq	%rax, FRAME_RAX(%rsp)
+	movq	%rcx, FRAME_RCX(%rsp)
+	movq	%rdx, FRAME_RDX(%rsp)
+	movq	%rbx, FRAME_RBX(%rsp)
+	movq	%r11, FRAME_RSP(%rsp)
+	movq	%rbp, FRAME_RBP(%rsp)
+	movq	%rsi, FRAME_RSI(%rsp)
+	movq	%rdi, FRAME_RDI(%rsp)
+	movq	%r8, FRAME_R8(%rsp)
+	movq	%r9, FRAME_R9(%rsp)
+	movq	%r10, FRAME_R10(%rsp)
+	movq	%r12, FRAME_R12(%rsp)
+	movq	%r13, FRAME_R13(%rsp)
+	movq	%r14, FRAME_R14(%rsp)
+	movq	%r15, FRAME_R15(%rsp)
+	movq	%rcx, FRAME_RIP(%rsp)
+	pushfq
+	popq	FRAME_RFLAGS(%rsp)
+	movq	FRAME_RFLAGS(%rsp), %r11
+	movq	%r11, FRAME_R11(%rsp)
+	cld
+	movq	%rsp, %rbx
+	movq	%rsp, %rdi
+	movq	%rbx, %gs:THREAD_FRAME
 	andq	$-16, %rsp
+	movq	%rsp, %gs:THREAD_UNWIND
 	call	shim_dispatch
-	leaq	-48(%rbp), %rsp
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%r10
-	popq	%r8
-	popq	%r9
-	popq	%rbp
-	ret
+
+/* RBX is the frame. */
+way_out:
+	movq	%rbx, %rsp
+	movq	$0, %gs:THREAD_UNWIND
+	movq	%rbx, %gs:THREAD_FRAME
+/*
+ * To the program, with the registers of the frame that RSP points to. A signal that interrupts this before the jump
+ * starts it again here, with %gs:THREAD_FRAME; one that finds it at the jump has interrupted the program
+ * at the target.
+ */
+	.globl	way_out_begin, way_out_jump
+way_out_begin:
+	cmpl	$0, %gs:THREAD_DEFERRED
+	jne	2f
+	movq	FRAME_RIP(%rsp), %rcx
+	movq	%rcx, %gs:THREAD_TARGET
+	movq	FRAME_RAX(%rsp), %rax
+	movq	FRAME_RDX(%rsp), %rdx
+	movq	FRAME_RBX(%rsp), %rbx
+	movq	FRAME_RBP(%rsp), %rbp
+	movq	FRAME_RSI(%rsp), %rsi
+	movq	FRAME_RDI(%rsp), %rdi
+	movq	FRAME_R8(%rsp), %r8
+	movq	FRAME_R9(%rsp), %r9
+	movq	FRAME_R10(%rsp), %r10
+	movq	FRAME_R11(%rsp), %r11
+	movq	FRAME_R12(%rsp), %r12
+	movq	FRAME_R13(%rsp), %r13
+	movq	FRAME_R14(%rsp), %r14
+	movq	FRAME_R15(%rsp), %r15
+	pushq	FRAME_RFLAGS(%rsp)
+	popfq
+	movq	FRAME_RCX(%rsp), %rcx
+	movq	FRAME_RSP(%rsp), %rsp
+way_out_jump:
+	jmp	*%gs:THREAD_TARGET
+
+/* The frame goes to the delivery stack, or is there already. */
+2:	movq	%rsp, %rsi
+	movq	%gs:THREAD_DELIVERY, %rdi
+	movq	%rdi, %rbx
+	movl	$FRAME_SIZE / 8, %ecx
+	cld
+	rep movsq
+	movq	%rbx, %rsp
+	movq	%rbx, %rdi
+	call	signal_deliver
+	jmp	way_out
 	.size	__inktag_syscall, . - __inktag_syscall
+
+/* The call touched memory that the program does not have. */
+	.globl	call_given_up
+call_given_up:
+	movq	%gs:THREAD_FRAME, %rbx
+	call	shim_given_up
+	jmp	way_out
+
+/*
+ * long hc_syscall(nr, a0, a1, a2, a3, a4, a5). If a signal is deferred, the call is not made, and returns -EINTR. A
+ * signal that comes between the test and the call goes to hc_wait_cancelled.
+ */
+	.globl	hc_syscall, hc_wait_begin, hc_wait_end, hc_wait_cancelled
+	.type	hc_syscall, @function
+hc_syscall:
+	pushq	%rbx
+	movq	%rdi, %rbx
+	movq	%rsi, %rdi
+	movq	%rdx, %rsi
+	movq	%rcx, %rdx
+	movq	%r8, %r10
+	movq	%r9, %r8
+	movq	16(%rsp), %r9
+	movl	$HC_SYSCALL, %eax
+hc_wait_begin:
+	cmpl	$0, %gs:THREAD_DEFERRED
+	jne	hc_wait_cancelled
+	vmmcall
+hc_wait_end:
+	popq	%rbx
+	ret
+hc_wait_cancelled:
+	movl	$1, %gs:THREAD_CANCELLED
+	movq	$-4, %rax
+	jmp	hc_wait_end
+	.size	hc_syscall, . - hc_syscall
+
+/* Where a thread goes on with a signal: RSP is the end of its signal stack, RDI, RSI, RDX are the kernel's. */
+	.globl	signal_entry
+	.type	signal_entry, @function
+signal_entry:
+	call	signal_came
+	movl	$HC_SIGNAL_RETURN, %eax
+	vmmcall
+	ud2
+	.size	signal_entry, . - signal_entry
+
+/* long hc_clone(const struct clone *) */
+	.globl	hc_clone
+	.type	hc_clone, @function
+hc_clone:
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	movq	(%rdi), %rax
+	movq	8(%rdi), %rsi
+	movq	16(%rdi), %rcx
+	movq	24(%rdi), %r12
+	movq	32(%rdi), %r13
+	movq	40(%rdi), %r14
+	movq	48(%rdi), %r15
+	testq	%rcx, %rcx
+	jz	1f
+	movq	%rsp, %r13
+1:	movq	%rax, %rdi
+	movl	$56, %ebx		/* clone */
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	xorl	%r8d, %r8d
+	xorl	%r9d, %r9d
+	movl	$HC_CLONE, %eax
+	vmmcall
+	testq	%rax, %rax
+	jnz	2f
+	testq	%rcx, %rcx
+	jz	3f
+2:	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	ret
+3:	movq	%rsp, %rbx		/* the frame */
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
+	andq	$-16, %rsp
+	call	thread_begin
+	jmp	way_out
+	.size	hc_clone, . - hc_clone
+
+	.globl	thread_leave_stack
+thread_leave_stack:
+	movq	%rsi, %rsp
+	call	thread_end
+	ud2
+
+	.globl	thread_gone
+thread_gone:
+	movq	%rdi, %rbx
+	movl	$HC_THREAD_EXIT, %eax
+	movl	$1, (%rsi)
+	vmmcall
+	ud2
 
 /*
  * The kernel starts the loader for this program; start.c has the note for the loader. "R": nothing

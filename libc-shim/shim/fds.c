@@ -45,18 +45,7 @@ struct entry {
 };
 
 /* Guards all of the following. Taken before the locks of mappings, and not held while the kernel waits. */
-static u8 locked;
-
-void fds_lock(void)
-{
-	while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE))
-		hc_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
-}
-
-void fds_unlock(void)
-{
-	__atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
-}
+struct lock files_lock;
 
 static struct entry first_entries[FIRST_ENTRIES], *entries = first_entries;
 static u32 entry_max = FIRST_ENTRIES, entry_fresh = 1, entry_free, chains[CHAINS];
@@ -73,12 +62,16 @@ static bool grow(void)
 
 	if (2UL * entry_max > INDEX_MASK)
 		return false;
+	lock(&mm_lock);
 	r = sys_mmap(__NR_mmap, args);
+	unlock(&mm_lock);
 	if (IS_ERR(r))
 		return false;
 	memcpy((void *)r, entries, entry_max * sizeof(*entries));
+	lock(&mm_lock);
 	if (entries != first_entries)
 		sys_munmap(__NR_munmap, was);
+	unlock(&mm_lock);
 	entries = (void *)r;
 	entry_max *= 2;
 	return true;
@@ -182,7 +175,7 @@ void fds_forget(u32 first, u32 last)
 {
 	u32 i;
 
-	fds_lock();
+	lock(&files_lock);
 	if (last - first < CHAINS) {
 		for (i = first; i <= last && i >= first; i++)
 			forget(i);
@@ -191,7 +184,7 @@ void fds_forget(u32 first, u32 last)
 			if (entries[i].kind != FD_OTHER && (u32)entries[i].fd >= first && (u32)entries[i].fd <= last)
 				forget(entries[i].fd);
 	}
-	fds_unlock();
+	unlock(&files_lock);
 }
 
 long fds_made(long fd, enum fd_kind kind, u64 data)
@@ -200,17 +193,17 @@ long fds_made(long fd, enum fd_kind kind, u64 data)
 
 	if (IS_ERR(fd))
 		return fd;
-	fds_lock();
+	lock(&files_lock);
 	forget(fd);
 	i = add(fd, kind);
 	if (i) {
 		entries[i].instance = entries[i].serial;
 		entries[i].data = data;
 	}
-	fds_unlock();
+	unlock(&files_lock);
 	if (i)
 		return fd;
-	checked(__NR_close, hc_syscall(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	checked(__NR_close, hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0), 0);
 	return -ENOMEM;
 }
 
@@ -221,7 +214,7 @@ long fds_duplicated(int old, long fd)
 
 	if (IS_ERR(fd) || fd == old || !__atomic_load_n(&known, __ATOMIC_RELAXED))
 		return fd;
-	fds_lock();
+	lock(&files_lock);
 	forget(fd);
 	if (*find(old)) {
 		i = add(fd, entries[*find(old)].kind);
@@ -232,10 +225,10 @@ long fds_duplicated(int old, long fd)
 			entries[i].data = entries[was].data;
 		}
 	}
-	fds_unlock();
+	unlock(&files_lock);
 	if (ok)
 		return fd;
-	checked(__NR_close, hc_syscall(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	checked(__NR_close, hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0), 0);
 	return -ENOMEM;
 }
 
@@ -247,13 +240,13 @@ enum fd_kind fds_kind(int fd, u64 *serial, u64 *data)
 	*serial = *data = 0;
 	if (!__atomic_load_n(&known, __ATOMIC_RELAXED))
 		return FD_OTHER;
-	fds_lock();
+	lock(&files_lock);
 	/* Entry 0 is never used, and so of no kind. */
 	e = &entries[*find(fd)];
 	kind = e->kind;
 	*serial = e->serial;
 	*data = e->data;
-	fds_unlock();
+	unlock(&files_lock);
 	return kind;
 }
 
@@ -296,14 +289,14 @@ u64 fds_register(int epfd, int fd, u32 mask, u64 data)
 	u64 name = 0;
 	u32 i;
 
-	fds_lock();
+	lock(&files_lock);
 	i = add(fd, FD_REGISTERED);
 	if (i) {
 		entries[i].instance = instance_of(epfd);
 		change(&entries[i], mask, data);
 		name = kernels_name(i);
 	}
-	fds_unlock();
+	unlock(&files_lock);
 	return name;
 }
 
@@ -326,7 +319,7 @@ void fds_registered(u64 name, bool ok)
 {
 	struct entry *e;
 
-	fds_lock();
+	lock(&files_lock);
 	e = &entries[name & INDEX_MASK];
 	/* Unless the descriptor was closed meanwhile. */
 	if (e->serial == name >> INDEX_BITS) {
@@ -338,7 +331,7 @@ void fds_registered(u64 name, bool ok)
 			cut(find_registered(e->fd, e->instance, e->serial));
 		}
 	}
-	fds_unlock();
+	unlock(&files_lock);
 }
 
 u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
@@ -346,7 +339,7 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 	u64 name = 0, old_data;
 	u32 i, old_mask;
 
-	fds_lock();
+	lock(&files_lock);
 	i = *find_registered(fd, instance_of(epfd), 0);
 	if (i) {
 		old_mask = entries[i].mask;
@@ -356,7 +349,7 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 		*data = old_data;
 		name = kernels_name(i);
 	}
-	fds_unlock();
+	unlock(&files_lock);
 	return name;
 }
 
@@ -364,7 +357,7 @@ void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data)
 {
 	struct entry *e;
 
-	fds_lock();
+	lock(&files_lock);
 	e = &entries[name & INDEX_MASK];
 	if (e->serial == name >> INDEX_BITS) {
 		if (!ok) {
@@ -373,7 +366,7 @@ void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data)
 		}
 		settle(e);
 	}
-	fds_unlock();
+	unlock(&files_lock);
 }
 
 u64 fds_registration(int epfd, int fd)
@@ -381,10 +374,10 @@ u64 fds_registration(int epfd, int fd)
 	u64 name;
 	u32 i;
 
-	fds_lock();
+	lock(&files_lock);
 	i = *find_registered(fd, instance_of(epfd), 0);
 	name = i ? kernels_name(i) : 0;
-	fds_unlock();
+	unlock(&files_lock);
 	return name;
 }
 
@@ -392,10 +385,10 @@ u64 fds_wait_begins(int epfd)
 {
 	u64 instance;
 
-	fds_lock();
+	lock(&files_lock);
 	instance = instance_of(epfd);
 	waiting++;
-	fds_unlock();
+	unlock(&files_lock);
 	return instance;
 }
 
@@ -438,7 +431,7 @@ long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, con
 	long i, k = 0;
 
 	*lie = NULL;
-	fds_lock();
+	lock(&files_lock);
 	/* It may have become known meanwhile. */
 	if (!instance)
 		instance = instance_of(epfd);
@@ -449,7 +442,7 @@ long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, con
 			events[k++] = events[i];
 	}
 	waiting--;
-	fds_unlock();
+	unlock(&files_lock);
 	return k;
 }
 

@@ -18,9 +18,6 @@ enum fd_kind {
 	FD_REGISTERED,	/* an entry for the epoll instance in which the descriptor is registered */
 };
 
-void fds_lock(void);
-void fds_unlock(void);
-
 /* fd as the kernel made it, or an error, which is passed on. -ENOMEM: it is closed again. */
 long fds_made(long fd, enum fd_kind kind, u64 data);
 long fds_duplicated(int old, long fd);

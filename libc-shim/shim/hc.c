@@ -13,7 +13,7 @@ static inline long hypercall(u64 nr, u64 rbx, u64 rcx, u64 rdx, u64 rsi)
 	return r;
 }
 
-long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+long hc_syscall_must(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	register u64 r10 asm("r10") = a3;
 	register u64 r8 asm("r8") = a4;
@@ -40,7 +40,27 @@ _Noreturn void hc_exit(int code)
 
 long hc_set_fsbase(u64 base)
 {
-	return hypercall(INKTAG_HC_SET_FSBASE, base, 0, 0, 0);
+	return hypercall(INKTAG_HC_SET_BASE, base, 0, 0, 0);
+}
+
+long hc_set_gsbase(u64 base)
+{
+	return hypercall(INKTAG_HC_SET_BASE, base, 1, 0, 0);
+}
+
+long hc_signal_entry(u64 rip, u64 rsp)
+{
+	return hypercall(INKTAG_HC_SIGNAL_ENTRY, rip, rsp, 0, 0);
+}
+
+/* The hypervisor answers EAGAIN until it finds the page mapped: a write makes it so. */
+void hc_signal_regs(struct inktag_regs *regs, bool set)
+{
+	volatile u64 *page = (volatile u64 *)regs;
+
+	do
+		*page = *page;
+	while (hypercall(INKTAG_HC_SIGNAL_REGS, (u64)regs, set, 0, 0) == -INKTAG_EAGAIN);
 }
 
 long hc_random(u64 out[4])
@@ -60,6 +80,11 @@ long hc_clock(u64 *realtime, u64 *boottime)
 
 	asm volatile("vmmcall" : "=a"(r), "=b"(*realtime), "=c"(*boottime) : "a"(INKTAG_HC_CLOCK) : "memory");
 	return r;
+}
+
+long hc_share(u64 serial, bool leave)
+{
+	return hypercall(INKTAG_HC_SHARE, serial, leave, 0, 0);
 }
 
 long hc_descriptors(void)

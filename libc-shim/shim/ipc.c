@@ -197,7 +197,7 @@ long sys_msgctl(long nr, const u64 args[6])
 
 /*
  * How many semaphores a set has, as the program believes: it said so itself, or was told by IPC_STAT. GETALL and SETALL
- * move so many, whatever the kernel says by then. Under fds_lock().
+ * move so many, whatever the kernel says by then. Under lock(&files_lock).
  */
 static struct {
 	int id;
@@ -209,25 +209,25 @@ static void remember(int id, u32 count)
 {
 	u32 i;
 
-	fds_lock();
+	lock(&files_lock);
 	for (i = 0; i < SETS_KNOWN && sets[i].count && sets[i].id != id; i++)
 		;
 	if (i == SETS_KNOWN)
 		i = sets_next++ % SETS_KNOWN;
 	sets[i].id = id;
 	sets[i].count = count;
-	fds_unlock();
+	unlock(&files_lock);
 }
 
 static u32 recall(int id)
 {
 	u32 i, count = 0;
 
-	fds_lock();
+	lock(&files_lock);
 	for (i = 0; i < SETS_KNOWN; i++)
 		if (sets[i].count && sets[i].id == id)
 			count = sets[i].count;
-	fds_unlock();
+	unlock(&files_lock);
 	return count;
 }
 

@@ -7,7 +7,7 @@
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/uio.h>
-#include "shim.h"
+#include "thread.h"
 
 /*
  * Could the program mean this range? A pointer into nowhere is a fault of the program, as for
@@ -140,12 +140,39 @@ out:
 	return r;
 }
 
-long shim_dispatch(long nr, const u64 args[6])
+static long make_call(long nr, const struct call *call, const u64 args[6])
 {
-	const struct call *call;
+	long r;
 
+	if (call->maps)
+		lock(&mm_lock);
+	r = call->handler ? call->handler(nr, args) : marshal_call(nr, call, args);
+	if (call->maps)
+		unlock(&mm_lock);
+	return r == -EINTR && call->restarts ? -ERESTARTSYS : r;
+}
+
+/* The program's system call (entry.S). Signals that came meanwhile are handled after it, on the way out. */
+void shim_dispatch(struct frame *f)
+{
+	const u64 args[6] = { f->gpr[RDI], f->gpr[RSI], f->gpr[RDX], f->gpr[R10], f->gpr[R8], f->gpr[R9] };
+	struct thread *t = self();
+	long nr = f->gpr[RAX], r;
+
+	t->call_mark = arena_mark();
+	t->cancelled = 0;
 	if (nr < 0 || nr >= CALL_COUNT || !call_table[nr].name)
-		return shim_missing(nr, "");
-	call = &call_table[nr];
-	return call->handler ? call->handler(nr, args) : marshal_call(nr, call, args);
+		r = shim_missing(nr, "");
+	else
+		r = make_call(nr, &call_table[nr], args);
+	if (nr == __NR_rt_sigreturn)
+		return;
+	if ((r == -EINTR || r == -ERESTARTSYS) && t->deferred_count &&
+	    (t->cancelled || (r == -ERESTARTSYS && signal_restarts()))) {
+		/* The program comes back to where it made the call: its return address is below its stack pointer. */
+		f->rip = (u64)__inktag_syscall;
+		f->gpr[RSP] -= sizeof(u64);
+		return;
+	}
+	f->gpr[RAX] = r == -ERESTARTSYS ? -EINTR : r;
 }

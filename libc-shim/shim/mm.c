@@ -9,7 +9,8 @@
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
-#include "desc.h"
+#include "launch.h"
+#include "mm.h"
 
 #define NONE	INKTAG_TOKEN_NONE
 
@@ -17,6 +18,14 @@
 #define FLAGS_PASSED	(MAP_NORESERVE | MAP_STACK | MAP_POPULATE | MAP_32BIT | MAP_LOCKED)
 #define FLAGS_KNOWN	(FLAGS_PASSED | MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_DENYWRITE | \
 			 MAP_EXECUTABLE)
+
+struct lock mm_lock;
+
+/* By token: MM_*. */
+static u8 what[INKTAG_DESC_MAX];
+
+/* There was shared memory, or a window onto a file. Else all futexes are the process's own. */
+static bool has_shared, has_windows;
 
 static inline struct inktag_desc *desc(u32 token)
 {
@@ -40,7 +49,7 @@ static long mm_request(long nr, struct inktag_mm *req)
 	if (!buf)
 		return -ENOMEM;
 	memcpy((void *)buf, req, sizeof(*req));
-	r = checked(nr, hc_syscall(__NR_arch_prctl, ARCH_INKTAG_MM, (u64)buf, 0, 0, 0, 0), 0);
+	r = checked(nr, hc_syscall_must(__NR_arch_prctl, ARCH_INKTAG_MM, (u64)buf, 0, 0, 0, 0), 0);
 	if (!r) {
 		req->addr = buf->addr;
 		req->prev = buf->prev;
@@ -70,7 +79,23 @@ static void mm_forget(const struct inktag_desc *d, u64 addr, u64 len, bool drop)
 /* The shim's own mappings are not the program's to change. */
 static bool is_shims(u32 token)
 {
-	return token == INKTAG_TOKEN_ARRAY || desc(token)->kind != INKTAG_KIND_PRIVATE;
+	return token == INKTAG_TOKEN_ARRAY || token == LAUNCH_TOKEN_ARENA || what[token] & MM_OWN;
+}
+
+/* The mapping was taken off the list: if it was the last of a shared object, this process gives that up. */
+static void mm_leave(const struct inktag_desc *was)
+{
+	u32 t;
+	long r;
+
+	for (t = mm_list.head; t != NONE; t = desc(t)->next)
+		if (desc(t)->kind == INKTAG_KIND_PRIVATE && desc(t)->oid[0] == was->oid[0])
+			return;
+	r = hc_share(was->oid[0], true);
+	if (r)
+		shim_violation(INKTAG_CHECK_STATE, was->addr, r,
+			       "the hypervisor does not know the shared memory at 0x%lx (error %ld); ending this program",
+			       (u64)was->addr, -r);
 }
 
 static bool in_fixed(u64 addr, u64 len)
@@ -98,6 +123,7 @@ static long mm_cut(long nr, u64 addr)
 		return r;
 	}
 	desc_split(&mm_list, t, addr, right);
+	what[right] = what[t];
 	mm_forget(desc(right), addr, desc(right)->npages * INKTAG_PAGE_SIZE, false);
 	return 0;
 }
@@ -136,26 +162,31 @@ static u32 mm_prot(u64 prot)
 	return prot & (INKTAG_PROT_WRITE | INKTAG_PROT_EXEC) ? prot | INKTAG_PROT_READ : prot;
 }
 
-/*
- * New private memory. fixed: at addr, where the list has nothing; otherwise addr is a hint.
- * Returns the address.
- */
-static long mm_map(long nr, u64 addr, u64 len, u32 prot, u64 flags, bool fixed)
+long mm_map(long nr, const struct mm_wish *wish)
 {
+	u64 addr = wish->addr, len = wish->len, serial = wish->kind == INKTAG_KIND_PRIVATE ? mm_list.serial : 0;
+	bool fixed = wish->fixed;
 	struct inktag_mm req = {
-		.op = INKTAG_MM_MAP, .addr = addr, .len = len, .prot = prot, .fd = -1,
-		.flags = MAP_PRIVATE | MAP_ANONYMOUS | flags | (fixed ? MAP_FIXED_NOREPLACE : 0),
+		.op = INKTAG_MM_MAP, .addr = addr, .len = len, .prot = wish->prot, .fd = wish->fd, .offset = wish->offset,
+		.flags = (wish->flags & MAP_TYPE ? 0 : MAP_PRIVATE) | (wish->fd < 0 ? MAP_ANONYMOUS : 0) | wish->flags |
+			 (fixed ? MAP_FIXED_NOREPLACE : 0),
 	};
 	u32 t = desc_take(&mm_list), prev;
-	long r;
+	long r = 0;
 
 	if (t == NONE)
 		return -ENOMEM;
 	req.token = t;
-	r = mm_request(nr, &req);
+	if (wish->what & MM_SHARED)
+		r = hc_share(serial, false);
+	if (!r) {
+		r = mm_request(nr, &req);
+		if (r && wish->what & MM_SHARED)
+			hc_share(serial, true);
+	}
 	if (r) {
 		desc_give(&mm_list, t);
-		return r;
+		return r == -ENOSPC ? -ENOMEM : r;
 	}
 	prev = fixed ? desc_below(&mm_list, addr) : req.prev;
 	if (fixed ? req.addr != addr : !desc_range_ok(req.addr, len) || in_fixed(req.addr, len))
@@ -165,9 +196,11 @@ static long mm_map(long nr, u64 addr, u64 len, u32 prot, u64 flags, bool fixed)
 	if (!desc_gap(&mm_list, prev, req.addr, len, NONE))
 		mm_lie("mmap", req.addr, prev);
 	*desc(t) = (struct inktag_desc){
-		.addr = req.addr, .npages = len / INKTAG_PAGE_SIZE, .oid = { mm_list.serial++ },
-		.prot = prot, .kind = INKTAG_KIND_PRIVATE,
+		.addr = req.addr, .npages = len / INKTAG_PAGE_SIZE, .prot = wish->prot, .kind = wish->kind,
+		.oid = { serial },
 	};
+	what[t] = wish->what;
+	mm_list.serial += serial != 0;
 	desc_link(&mm_list, t, prev);
 	return req.addr;
 }
@@ -175,7 +208,97 @@ static long mm_map(long nr, u64 addr, u64 len, u32 prot, u64 flags, bool fixed)
 /* For the heap, whose range mm_map() keeps others out of. */
 long mm_map_at(u64 addr, u64 len, u32 prot, u32 kernel_flags)
 {
-	return mm_map(__NR_brk, addr, len, prot, kernel_flags, true);
+	return mm_map(__NR_brk, &(struct mm_wish){ .addr = addr, .len = len, .prot = prot, .flags = kernel_flags,
+						   .kind = INKTAG_KIND_PRIVATE, .fd = -1, .fixed = true });
+}
+
+long mm_map_own(u64 len, u16 kind)
+{
+	long r;
+
+	lock(&mm_lock);
+	r = mm_map(__NR_mmap, &(struct mm_wish){ .len = len, .prot = INKTAG_PROT_READ | INKTAG_PROT_WRITE,
+						 .flags = MAP_NORESERVE, .kind = kind, .what = MM_OWN, .fd = -1 });
+	unlock(&mm_lock);
+	return r;
+}
+
+long mm_tag_again(long nr, u64 addr)
+{
+	u32 t = desc_find(&mm_list, addr);
+	struct inktag_mm req = {
+		.op = INKTAG_MM_TAG, .token = t, .addr = addr, .len = desc(t)->npages * INKTAG_PAGE_SIZE,
+	};
+
+	return mm_request(nr, &req);
+}
+
+u8 mm_what(u64 addr, u64 *len)
+{
+	u32 t = desc_find(&mm_list, addr);
+
+	if (t == NONE || desc(t)->addr != addr)
+		return 0;
+	*len = desc(t)->npages * INKTAG_PAGE_SIZE;
+	return what[t];
+}
+
+long mm_free_range(u64 addr, u64 len, bool away)
+{
+	u32 t;
+	long r;
+
+	if (!desc_range_ok(addr, len) || in_fixed(addr, len))
+		return -EINVAL;
+	r = mm_check(addr, len, false);
+	if (r || away)
+		return r ? r : mm_unmap(addr, len);
+	t = mm_first(addr);
+	return t != NONE && desc(t)->addr < addr + len ? -EINVAL : 0;
+}
+
+void mm_shares_windows(void)
+{
+	has_windows = true;
+}
+
+long mm_map_words(u64 len)
+{
+	has_shared = true;
+	return mm_map(__NR_mmap, &(struct mm_wish){ .len = len, .prot = INKTAG_PROT_READ | INKTAG_PROT_WRITE, .flags = MAP_SHARED,
+						    .kind = INKTAG_KIND_UNCLOAKED, .what = MM_OWN, .fd = -1 });
+}
+
+enum futex_place mm_futex_place(u64 addr, u64 *name)
+{
+	enum futex_place place = FUTEX_OWN;
+	const struct inktag_desc *d;
+	u32 t;
+
+	if (!has_shared && !has_windows)
+		return FUTEX_OWN;
+	lock(&mm_lock);
+	t = desc_find(&mm_list, addr);
+	if (t != NONE && what[t] & MM_SHARED) {
+		d = desc(t);
+		*name = (u64)d->oid[0] << 40 ^ (d->index * INKTAG_PAGE_SIZE + (addr - d->addr));
+		place = FUTEX_SHARED;
+	} else if (t != NONE && desc(t)->kind == INKTAG_KIND_UNCLOAKED && !is_shims(t)) {
+		place = FUTEX_KERNELS;
+	}
+	unlock(&mm_lock);
+	return place;
+}
+
+void mm_unmap_own(u64 addr)
+{
+	u32 t;
+
+	lock(&mm_lock);
+	t = desc_find(&mm_list, addr);
+	what[t] &= ~MM_OWN;
+	mm_unmap(addr, desc(t)->npages * INKTAG_PAGE_SIZE);
+	unlock(&mm_lock);
 }
 
 /* Extends the plain mapping that ends at `end`, in place. False: there is none, or it cannot. */
@@ -187,7 +310,7 @@ bool mm_grow(u64 end, u64 len)
 	};
 	u32 t = desc_find(&mm_list, end - 1);
 
-	if (t == NONE || is_shims(t) || desc(t)->prot != req.prot || !desc_gap(&mm_list, t, end, len, NONE) ||
+	if (t == NONE || is_shims(t) || what[t] || desc(t)->prot != req.prot || !desc_gap(&mm_list, t, end, len, NONE) ||
 	    !desc_may_grow(&mm_list, t, len / INKTAG_PAGE_SIZE))
 		return false;
 	req.token = t;
@@ -224,6 +347,9 @@ long mm_unmap(u64 addr, u64 len)
 		desc_unlink(&mm_list, t);
 		desc_give(&mm_list, t);
 		mm_forget(&was, was.addr, was.npages * INKTAG_PAGE_SIZE, true);
+		if (what[t] & MM_SHARED)
+			mm_leave(&was);
+		what[t] = 0;
 		any = true;
 	}
 	if (!any)
@@ -254,6 +380,8 @@ static long mm_protect(u32 t, u32 prot)
 
 	if (was == prot)
 		return 0;
+	if (d->kind == INKTAG_KIND_UNCLOAKED && prot & INKTAG_PROT_EXEC)
+		return -EACCES;
 	if (was & ~prot) {
 		d->prot = was & prot;
 		mm_forget(d, d->addr, len, false);
@@ -313,18 +441,22 @@ static long mm_fill(u64 addr, u64 len, u32 prot, int fd, u64 offset)
 
 long sys_mmap(long nr, const u64 args[6])
 {
-	u64 addr = args[0], len = PAGE_UP(args[1]), flags = args[3], offset = args[5], passed = flags & FLAGS_PASSED;
+	u64 addr = args[0], len = PAGE_UP(args[1]), flags = args[3], offset = args[5];
 	bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE), anonymous = flags & MAP_ANONYMOUS;
+	bool shared = (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE, copied = !anonymous && !shared;
 	u32 prot = mm_prot(args[2]);
+	struct mm_wish wish = {
+		.len = len, .flags = (flags & FLAGS_PASSED) | (shared ? MAP_SHARED : 0), .fixed = fixed, .fd = -1,
+		.prot = copied ? INKTAG_PROT_READ | INKTAG_PROT_WRITE : prot, .kind = INKTAG_KIND_PRIVATE,
+		.what = shared ? MM_SHARED : 0,
+	};
 	long r;
 
 	if (!args[1] || args[2] & ~(u64)INKTAG_PROT_MASK)
 		return -EINVAL;
 	if (!len || len > INKTAG_USER_END)
 		return -ENOMEM;
-	if ((flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE)
-		return shim_missing(nr, " of shared memory");
-	if ((flags & MAP_TYPE) != MAP_PRIVATE)
+	if (!shared && (flags & MAP_TYPE) != MAP_PRIVATE)
 		return -EINVAL;
 	if (flags & ~(u64)FLAGS_KNOWN)
 		return shim_missing(nr, " with these flags");
@@ -351,8 +483,22 @@ long sys_mmap(long nr, const u64 args[6])
 		if (r)
 			return r;
 	}
-	r = mm_map(nr, addr, len, anonymous ? prot : INKTAG_PROT_READ | INKTAG_PROT_WRITE, passed, fixed);
-	if (IS_ERR(r) || anonymous)
+	wish.addr = addr;
+	if (shared && !anonymous) {
+		/* A window onto what is unprotected. The hypervisor executes nothing there. */
+		if (prot & INKTAG_PROT_EXEC)
+			return shim_missing(nr, " of a file, shared and executable");
+		wish.kind = INKTAG_KIND_UNCLOAKED;
+		wish.what = 0;
+		wish.fd = args[4];
+		wish.offset = offset;
+	}
+	r = mm_map(nr, &wish);
+	if (!IS_ERR(r) && wish.what & MM_SHARED)
+		futex_share();
+	if (!IS_ERR(r) && wish.kind == INKTAG_KIND_UNCLOAKED)
+		has_windows = true;
+	if (IS_ERR(r) || !copied)
 		return r;
 	return mm_fill(r, len, prot, args[4], offset);
 }
@@ -388,9 +534,11 @@ static long mm_move_by_copy(long nr, u32 t, u64 len, u64 flags, u64 to)
 	u32 prot = desc(t)->prot;
 	long r;
 
-	if (!(flags & MREMAP_MAYMOVE))
+	if (!(flags & MREMAP_MAYMOVE) || what[t])
 		return -ENOMEM;
-	to = mm_map(nr, flags & MREMAP_FIXED ? to : 0, len, INKTAG_PROT_READ | INKTAG_PROT_WRITE, 0, flags & MREMAP_FIXED);
+	to = mm_map(nr, &(struct mm_wish){ .addr = flags & MREMAP_FIXED ? to : 0, .len = len, .fd = -1,
+					   .prot = INKTAG_PROT_READ | INKTAG_PROT_WRITE, .kind = INKTAG_KIND_PRIVATE,
+					   .fixed = flags & MREMAP_FIXED });
 	if (IS_ERR(to))
 		return to;
 	r = prot & INKTAG_PROT_READ ? 0 : mm_protect_range(addr, old_len, prot | INKTAG_PROT_READ);
@@ -501,19 +649,23 @@ long sys_madvise(long nr, const u64 args[6])
 		mm_forget(desc(t), from, to - from, true);
 	}
 	/* It reads zero already; the kernel gets its frames back, or not: that is its loss. */
-	checked(nr, hc_syscall(nr, addr, len, MADV_DONTNEED, 0, 0, 0), 0);
+	checked(nr, hc_syscall_must(nr, addr, len, MADV_DONTNEED, 0, 0, 0), 0);
 	return 0;
 }
 
-/* Private memory has nothing to be written back. */
+/* Protected memory has nothing to be written back; the kernel finds what is not. */
 long sys_msync(long nr, const u64 args[6])
 {
 	u64 addr = args[0], len = PAGE_UP(args[1]);
+	long r;
 
 	if (addr % INKTAG_PAGE_SIZE || args[2] & ~(u64)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
 	    (args[2] & MS_ASYNC && args[2] & MS_SYNC))
 		return -EINVAL;
 	if (addr >= INKTAG_USER_END || len > INKTAG_USER_END - addr)
 		return -ENOMEM;
-	return len ? mm_check(addr, len, true) : 0;
+	if (!len)
+		return 0;
+	r = mm_check(addr, len, true);
+	return r ? r : checked(nr, hc_syscall_must(nr, addr, len, args[2], 0, 0, 0), 0);
 }

@@ -1,131 +1,93 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* process.c - exit, the thread pointer, randomness, and signals as far as they go. */
+/* process.c - exec, the thread pointer, groups, randomness. */
 #include <asm/prctl.h>
-#include <asm/signal.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
-#include <linux/futex.h>
 #include <linux/limits.h>
-#include "shim.h"
-
-/* Signals that the libc keeps for itself, to talk from thread to thread. */
-#define LIBC_SIGNAL_FIRST	32
-#define LIBC_SIGNAL_LAST	33
-
-long sys_exit(long nr, const u64 args[6])
-{
-	hc_exit(args[0]);
-}
+#include "thread.h"
 
 long sys_arch_prctl(long nr, const u64 args[6])
 {
-	static u64 fsbase;
-
 	switch ((int)args[0]) {
 	case ARCH_SET_FS:
 		if (args[1] >= INKTAG_USER_END)
 			return -EPERM;
 		if (hc_set_fsbase(args[1]) < 0)
 			return -EPERM;
-		fsbase = args[1];
+		self()->fsbase = args[1];
 		return 0;
 	case ARCH_GET_FS:
 		if (!user_range_ok(args[1], sizeof(u64)))
 			return -EFAULT;
-		*(u64 *)args[1] = fsbase;
+		*(u64 *)args[1] = self()->fsbase;
 		return 0;
 	default:
 		return shim_missing(nr, " with another code than ARCH_SET_FS, ARCH_GET_FS");
 	}
 }
 
-/* The kernel would write to the address when the thread ends; the only thread has nobody to tell. */
-long sys_set_tid_address(long nr, const u64 args[6])
+/*
+ * The arguments and the environment, as vectors and strings in the arena. Returns where the vector is, or an error. What
+ * does not fit is too much, as for Linux.
+ */
+static long strings_in(u64 vector, u64 *at)
 {
-	return checked(__NR_gettid, hc_syscall(__NR_gettid, 0, 0, 0, 0, 0, 0), 0x7fffffff);
-}
+	const char *const *from = (const void *)vector;
+	u64 *to, n = 0, i, len;
+	char *s;
 
-/* Likewise: robust mutexes are released by the kernel for the threads that remain. */
-long sys_set_robust_list(long nr, const u64 args[6])
-{
+	if (!vector) {
+		*at = 0;
+		return 0;
+	}
+	if (!user_range_ok(vector, sizeof(u64)))
+		return -EFAULT;
+	while (from[n])
+		n++;
+	to = arena_alloc((n + 1) * sizeof(u64));
+	if (!to)
+		return -E2BIG;
+	for (i = 0; i < n; i++) {
+		if (!user_range_ok((u64)from[i], 1))
+			return -EFAULT;
+		len = shim_strnlen(from[i], ARENA_PIECE) + 1;
+		s = arena_alloc(len);
+		if (!s || len > ARENA_PIECE)
+			return -E2BIG;
+		memcpy(s, from[i], len);
+		to[i] = (u64)s;
+	}
+	to[n] = 0;
+	*at = (u64)to;
 	return 0;
 }
 
-/* With one thread nobody waits, and nobody would ever wake a waiter. */
-long sys_futex(long nr, const u64 args[6])
+/* execve, execveat. On success this program, and the HAP, is no more. */
+long sys_execve(long nr, const u64 args[6])
 {
-	switch (args[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-		return 0;
-	case FUTEX_WAIT:
-	case FUTEX_WAIT_BITSET:
-		if (!user_range_ok(args[0], sizeof(u32)))
-			return -EFAULT;
-		if (*(u32 *)args[0] != (u32)args[2])
-			return -EAGAIN;
-		break;
-	}
-	return shim_missing(nr, " to wait for another thread");
-}
-
-/*
- * A handler would be entered by the kernel, so there are none yet. Default and ignore are the
- * kernel's to carry out. What it says of the earlier disposition is cut down to these two.
- */
-long sys_rt_sigaction(long nr, const u64 args[6])
-{
-	const struct sigaction *act = (void *)args[1];
-	struct sigaction *old = (void *)args[2], *in, *out, was;
-	u64 mark = arena_mark();
+	const int path = nr == __NR_execveat;
+	u64 mark = arena_mark(), given[6] = { args[0], args[1], args[2], args[3], args[4] }, len;
+	char *buf;
 	long r;
 
-	if (args[3] != sizeof(sigset_t))
-		return -EINVAL;
-	if ((act && !user_range_ok(args[1], sizeof(*act))) || (old && !user_range_ok(args[2], sizeof(*old))))
+	if (!user_range_ok(args[path], 1))
 		return -EFAULT;
-	if (act && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN) {
-		if (args[0] < LIBC_SIGNAL_FIRST || args[0] > LIBC_SIGNAL_LAST)
-			return shim_missing(nr, " with a handler");
-		/* Only another thread of this program would send it. */
-		if (old)
-			memset(old, 0, sizeof(*old));
-		return 0;
+	len = shim_strnlen((const char *)args[path], PATH_MAX) + 1;
+	if (len > PATH_MAX)
+		return -ENAMETOOLONG;
+	buf = arena_alloc(len);
+	memcpy(buf, (const void *)args[path], len);
+	given[path] = (u64)buf;
+	r = strings_in(args[path + 1], &given[path + 1]);
+	if (!r)
+		r = strings_in(args[path + 2], &given[path + 2]);
+	if (!r) {
+		r = hc_syscall(nr, given[0], given[1], given[2], given[3], given[4], 0);
+		if (!IS_ERR(r))
+			shim_lie(nr, r, "it does not return");
 	}
-	in = arena_alloc(sizeof(*in));
-	out = arena_alloc(sizeof(*out));
-	if (!in || !out) {
-		arena_release(mark);
-		return -ENOMEM;
-	}
-	memset(in, 0, sizeof(*in));
-	if (act)
-		in->sa_handler = act->sa_handler;
-	r = checked(nr, hc_syscall(nr, args[0], act ? (u64)in : 0, (u64)out, sizeof(sigset_t), 0, 0), 0);
-	was.sa_handler = *(__sighandler_t volatile *)&out->sa_handler;
 	arena_release(mark);
-	if (!IS_ERR(r) && old) {
-		memset(old, 0, sizeof(*old));
-		if (was.sa_handler == SIG_IGN)
-			old->sa_handler = SIG_IGN;
-	}
 	return r;
-}
-
-long sys_rt_sigprocmask(long nr, const u64 args[6])
-{
-	static const struct call row = {
-		.arg = {
-			{ ARG_VALUE },
-			{ ARG_IN, .size = sizeof(sigset_t), .optional = true },
-			{ ARG_OUT, .size = sizeof(sigset_t), .optional = true },
-			{ ARG_VALUE },
-		},
-	};
-
-	if (args[3] != sizeof(sigset_t))
-		return -EINVAL;
-	return marshal_call(nr, &row, args);
 }
 
 long sys_getgroups(long nr, const u64 args[6])

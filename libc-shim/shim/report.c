@@ -18,7 +18,7 @@ static void say(const char *fmt, va_list ap)
 	len = format(line, LINE_MAX, "inktag: ");
 	len += vformat(line + len, LINE_MAX - 1 - len, fmt, ap);
 	line[len++] = '\n';
-	hc_syscall(__NR_write, 2, (u64)line, len, 0, 0, 0);
+	hc_syscall_must(__NR_write, 2, (u64)line, len, 0, 0, 0);
 	arena_release(mark);
 }
 

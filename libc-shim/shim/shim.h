@@ -18,17 +18,21 @@
  * start.c    verifies the state in which the loader left us, builds the program's stack
  * desc.c     the descriptor array: the list of mappings, in address order
  * mm.c       mmap and its kin, each checked against the list; heap.c: brk on top of it
- * arena.c    buffers the kernel can see
+ * arena.c    buffers the kernel can see; each thread has its own
+ * thread.c   threads and processes: making and ending them (thread.h: what is known of each)
+ * lock.c     locks among the threads; futex.c: the program's futexes
+ * signal.c   signals
  * table.c    one row for each system call; marshal.c executes the plain ones
  * file.c     read and write in pieces, directories, poll; xattr.c
  * fds.c      what is remembered of descriptors; event.c: epoll and its kin, on top of it
  * socket.c   messages, addresses, options
  * command.c  ioctl and other calls with a command; ipc.c: POSIX's and System V's
  * clock.c    time from the hypervisor
- * process.c  exit, thread pointer, identity, signals as far as they go
+ * process.c  exec, thread pointer, groups, randomness
  * report.c   messages on stderr (format.c); the end when the kernel lies
  *
- * One thread and no signal handlers: no handler of this file can be entered twice.
+ * Several threads may be in a handler, so what they share has a lock. No signal interrupts one: it waits until
+ * the thread leaves the shim (signal.c).
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -42,9 +46,11 @@
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
+typedef __s32 s32;
 typedef unsigned long u64;
 typedef long s64;
 
+#define fallthrough	__attribute__((fallthrough))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PAGE_DOWN(x)	((x) & ~(INKTAG_PAGE_SIZE - 1))
 #define PAGE_UP(x)	PAGE_DOWN((x) + INKTAG_PAGE_SIZE - 1)
@@ -60,13 +66,26 @@ typedef long s64;
 /* entry.S */
 extern u8 shim_protected;
 
-/* hc.c: the hypercalls */
+/* From the kernel's <linux/errno.h>: a handler was interrupted, and may be called again after the signal. */
+#define ERESTARTSYS	512
+
+/*
+ * entry.S: the system call. -EINTR if there is a signal to be handled first; then the whole handler is
+ * called again afterwards, so nothing may have happened that must not happen twice.
+ */
 long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+
+/* hc.c: the hypercalls. This one makes the call whatever signals there are. */
+long hc_syscall_must(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index);
 _Noreturn void hc_exit(int code);
 long hc_set_fsbase(u64 base);
+long hc_set_gsbase(u64 base);
+long hc_signal_entry(u64 rip, u64 rsp);
+void hc_signal_regs(struct inktag_regs *regs, bool set);
 long hc_random(u64 out[4]);
 long hc_descriptors(void);
+long hc_share(u64 serial, bool leave);
 long hc_clock(u64 *realtime, u64 *boottime);
 long hc_violation(enum inktag_check check, u64 addr, u64 arg);
 
@@ -94,8 +113,18 @@ _Noreturn void shim_lie(long nr, u64 r, const char *why);
 #define ARENA_CODE_SIZE		INKTAG_PAGE_SIZE	/* the stub */
 #define ARENA_STACK_SIZE	0x10000UL		/* the kernel-visible stack, at the end */
 #define ARENA_BUF		(INKTAG_ARENA_BASE + ARENA_CODE_SIZE)
-#define ARENA_BUF_END		(INKTAG_ARENA_BASE + INKTAG_ARENA_SIZE - ARENA_STACK_SIZE)
+#define ARENA_WORDS		(INKTAG_ARENA_BASE + INKTAG_ARENA_SIZE - ARENA_STACK_SIZE - INKTAG_PAGE_SIZE)
+#define ARENA_WORDS_COUNT	64	/* of the first arena: what waiters for a lock sleep on */
 #define ARENA_PIECE		0x80000UL		/* the most data in one read or write */
+
+/* lock.c: a thread that holds locks does not go to the program, and takes them in the order of thread.c. */
+struct lock {
+	u32 state;
+};
+
+void lock(struct lock *l);
+void unlock(struct lock *l);
+extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock;
 
 u64 arena_mark(void);
 void arena_release(u64 mark);
@@ -144,6 +173,8 @@ struct call {
 	struct arg arg[6];
 	u8 result;	/* enum result */
 	u8 count;
+	bool restarts;	/* after a signal with SA_RESTART it is made again; signal(7) */
+	bool maps;	/* it changes mappings: mm_lock is held */
 	/* Examines what was copied out: the trusted copies are at args[]. False: a lie. */
 	bool (*check)(long r, const u64 args[6]);
 };
@@ -153,14 +184,25 @@ extern const struct call call_table[CALL_COUNT];
 extern const char *const call_names[CALL_COUNT];
 
 long marshal_call(long nr, const struct call *call, const u64 args[6]);
-long shim_dispatch(long nr, const u64 args[6]);
 
-/* mm.c, heap.c */
+/* The first signal that waits lets the call be made again. */
+bool signal_restarts(void);
+
+/* mm.c, heap.c. With mm_lock held, but for mm_map_own() and mm_unmap_own(), which take it. */
 struct desc_list;
 extern struct desc_list mm_list;
 long mm_map_at(u64 addr, u64 len, u32 prot, u32 kernel_flags);
 bool mm_grow(u64 end, u64 len);
 long mm_unmap(u64 addr, u64 len);
+/* Memory of the shim's own, which the program cannot change: INKTAG_KIND_PRIVATE or _UNCLOAKED. */
+long mm_map_own(u64 len, u16 kind);
+void mm_unmap_own(u64 addr);
+
+/* Whose a futex is. SHARED: *name is the same in all processes that share it. Takes mm_lock. */
+enum futex_place { FUTEX_OWN, FUTEX_SHARED, FUTEX_KERNELS };
+enum futex_place mm_futex_place(u64 addr, u64 *name);
+/* Unprotected memory of the shim's own, which children share. With mm_lock. */
+long mm_map_words(u64 len);
 long sys_mmap(long nr, const u64 args[6]);
 long sys_munmap(long nr, const u64 args[6]);
 long sys_mprotect(long nr, const u64 args[6]);
@@ -188,19 +230,50 @@ long sys_ppoll(long nr, const u64 args[6]);
 long sys_select(long nr, const u64 args[6]);
 
 /* clock.c */
+struct __kernel_timespec;
+/* When it is over: on CLOCK_REALTIME or, relative or not, CLOCK_MONOTONIC. -EINVAL */
+long clock_end(const struct __kernel_timespec *ts, bool absolute, u64 *end);
+/* Nanoseconds until then; 0: it is over. */
+long clock_until(u64 end, bool realtime, u64 *left);
 long sys_clock_gettime(long nr, const u64 args[6]);
 long sys_gettimeofday(long nr, const u64 args[6]);
 long sys_time(long nr, const u64 args[6]);
 long sys_nanosleep(long nr, const u64 args[6]);
 
-/* process.c */
+/* thread.c */
+long sys_clone(long nr, const u64 args[6]);
+long sys_fork(long nr, const u64 args[6]);
 long sys_exit(long nr, const u64 args[6]);
-long sys_arch_prctl(long nr, const u64 args[6]);
+long sys_gettid(long nr, const u64 args[6]);
 long sys_set_tid_address(long nr, const u64 args[6]);
 long sys_set_robust_list(long nr, const u64 args[6]);
+
+/* futex.c. share: there is shared memory from now on. With mm_lock. */
+void futex_share(void);
 long sys_futex(long nr, const u64 args[6]);
+
+/* signal.c */
 long sys_rt_sigaction(long nr, const u64 args[6]);
 long sys_rt_sigprocmask(long nr, const u64 args[6]);
+long sys_rt_sigpending(long nr, const u64 args[6]);
+long sys_rt_sigsuspend(long nr, const u64 args[6]);
+long sys_rt_sigtimedwait(long nr, const u64 args[6]);
+long sys_rt_sigreturn(long nr, const u64 args[6]);
+long sys_sigaltstack(long nr, const u64 args[6]);
+
+/* timer.c */
+long sys_timer_create(long nr, const u64 args[6]);
+long sys_timer_settime(long nr, const u64 args[6]);
+long sys_timer_delete(long nr, const u64 args[6]);
+
+/* segment.c */
+long sys_shmctl(long nr, const u64 args[6]);
+long sys_shmat(long nr, const u64 args[6]);
+long sys_shmdt(long nr, const u64 args[6]);
+
+/* process.c */
+long sys_execve(long nr, const u64 args[6]);
+long sys_arch_prctl(long nr, const u64 args[6]);
 long sys_getgroups(long nr, const u64 args[6]);
 long sys_getrandom(long nr, const u64 args[6]);
 

@@ -11,6 +11,7 @@
 #include <linux/auxvec.h>
 #include "desc.h"
 #include "launch.h"
+#include "thread.h"
 
 _Static_assert(START_MAGIC == INKTAG_START_MAGIC, "start.h: magic");
 _Static_assert(START_LAUNCH_MAX >= LAUNCH_STRINGS_MAX + (LAUNCH_COUNT_MAX + 64) * 8, "room for the arguments");
@@ -109,6 +110,7 @@ u64 shim_start(u64 from, u64 top)
 	u64 *sp, random[4], auxc;
 	char *strings, *s, *end;
 
+	thread_init();
 	if (top != INKTAG_STACK_TOP)
 		bad_start("the stack pointer is not at the stack's top", top, 0);
 	check_descriptors();
@@ -125,6 +127,7 @@ u64 shim_start(u64 from, u64 top)
 	end = strings + info.strings;
 	if (end[-1])
 		bad_start("the arguments do not end", from, info.strings);
+	thread_first();
 	if (hc_random(random) < 0)
 		bad_start("there are no random numbers", 0, 0);
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * timer.c - timers that send a signal. What the program wants to be told with it is often a pointer: it stays
+ * here, and the kernel's word for it is replaced by it when the signal comes.
+ */
+#include <asm/siginfo.h>
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/time.h>
+#include "thread.h"
+
+#define TIMERS	256
+
+static struct timer {
+	bool used;
+	int id;		/* the kernel's */
+	int clock;
+	sigval_t value;
+} timers[TIMERS];
+static struct lock timers_lock;
+
+static struct timer *find(int id)
+{
+	struct timer *t;
+
+	for (t = timers; t < timers + TIMERS; t++)
+		if (t->used && t->id == id)
+			return t;
+	return NULL;
+}
+
+void timers_forget(void)
+{
+	memset(timers, 0, sizeof(timers));
+	timers_lock.state = 0;
+}
+
+bool timer_value(int id, sigval_t *value)
+{
+	struct timer *t;
+
+	lock(&timers_lock);
+	t = find(id);
+	if (t)
+		*value = t->value;
+	unlock(&timers_lock);
+	return t;
+}
+
+long sys_timer_create(long nr, const u64 args[6])
+{
+	u64 mark = arena_mark();
+	const struct sigevent *event = (const void *)args[1];
+	struct sigevent *in = arena_alloc(sizeof(*in));
+	int *out = arena_alloc(sizeof(*out)), id;
+	struct timer *t;
+	long r;
+
+	if ((event && !user_range_ok(args[1], sizeof(*event))) || !user_range_ok(args[2], sizeof(id)))
+		return -EFAULT;
+	memset(in, 0, sizeof(*in));
+	if (event) {
+		in->sigev_signo = event->sigev_signo;
+		in->sigev_notify = event->sigev_notify;
+		in->_sigev_un._tid = event->_sigev_un._tid;
+	}
+	lock(&timers_lock);
+	for (t = timers; t < timers + TIMERS && t->used; t++)
+		;
+	r = t == timers + TIMERS ? -EAGAIN :
+	    checked(nr, hc_syscall_must(nr, args[0], event ? (u64)in : 0, (u64)out, 0, 0, 0), 0);
+	if (!r) {
+		id = *(volatile int *)out;
+		if (id < 0 || find(id))
+			shim_lie(nr, id, "this timer exists");
+		*t = (struct timer){ .used = true, .id = id, .clock = args[0] };
+		if (event)
+			t->value = event->sigev_value;
+		else
+			t->value.sival_int = id;
+	}
+	unlock(&timers_lock);
+	if (!r)
+		*(int *)args[2] = id;
+	arena_release(mark);
+	return r;
+}
+
+/* The kernel's clocks start elsewhere than the program's: it gets the time that is left. 1 ns: it is over. */
+static long make_relative(int clock, struct __kernel_timespec *ts)
+{
+	u64 end, left;
+	long r;
+
+	if (!ts->tv_sec && !ts->tv_nsec)
+		return 0;	/* off */
+	r = clock_end(ts, true, &end);
+	if (!r)
+		r = clock_until(end, clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM, &left);
+	if (r)
+		return r;
+	if (!left)
+		left = 1;
+	ts->tv_sec = left / 1000000000;
+	ts->tv_nsec = left % 1000000000;
+	return 0;
+}
+
+long sys_timer_settime(long nr, const u64 args[6])
+{
+	static const struct call row = {
+		.arg = {
+			{ ARG_VALUE }, { ARG_VALUE }, { ARG_IN, .size = sizeof(struct __kernel_itimerspec) },
+			{ ARG_OUT, .size = sizeof(struct __kernel_itimerspec), .optional = true },
+		},
+	};
+	u64 given[6] = { args[0], args[1], args[2], args[3] };
+	struct __kernel_itimerspec spec;
+	struct timer *t;
+	int clock;
+	long r;
+
+	if (!(args[1] & TIMER_ABSTIME))
+		return marshal_call(nr, &row, args);
+	if (!user_range_ok(args[2], sizeof(spec)))
+		return -EFAULT;
+	spec = *(const struct __kernel_itimerspec *)args[2];
+	lock(&timers_lock);
+	t = find(args[0]);
+	clock = t ? t->clock : 0;
+	unlock(&timers_lock);
+	if (!t)
+		return -EINVAL;
+	if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME_ALARM ||
+	    clock == CLOCK_BOOTTIME_ALARM) {
+		r = make_relative(clock, &spec.it_value);
+		if (r)
+			return r;
+		given[1] &= ~(u64)TIMER_ABSTIME;
+		given[2] = (u64)&spec;
+	}
+	return marshal_call(nr, &row, given);
+}
+
+long sys_timer_delete(long nr, const u64 args[6])
+{
+	struct timer *t;
+	long r;
+
+	lock(&timers_lock);
+	r = checked(nr, hc_syscall_must(nr, args[0], 0, 0, 0, 0, 0), 0);
+	t = find(args[0]);
+	if (!r && t)
+		t->used = false;
+	unlock(&timers_lock);
+	return r;
+}
