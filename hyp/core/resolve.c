@@ -110,7 +110,7 @@ static enum ink_verdict map_spage(const struct access *a, struct ink_spage *s)
 
 /*
  * s shall stand where the kernel says. If it is plain elsewhere, and nobody wrote to it there, its ciphertext may be in
- * both frames: those who share it since a fork have read it in each for himself, or the kernel has forgotten a page of
+ * both frames: the kernel has read it in for each of those who share it since a fork, or has forgotten a page of
  * its swap cache that did not change. It moves; its other users will ask for it.
  */
 static int open_at_hint(const struct access *a, struct ink_spage *s)

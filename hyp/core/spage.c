@@ -141,8 +141,7 @@ static struct ink_spage *spage_new(struct ink_hap *hap, u64 serial, u64 index)
 
 static void spage_free(struct ink_spage *s)
 {
-	if (s->frame)
-		ink_frame_free(s->vm, s->frame);
+	ink_frame_free(s->vm, s->frame);
 	ink_free(s);
 }
 
