@@ -1100,6 +1100,27 @@ START_TEST(fork_beyond_limits)
 }
 END_TEST
 
+/* To write to what is shared takes a frame, if only for a moment. */
+START_TEST(write_without_frames)
+{
+	setup();
+	family(INK_DIRTY, 2);
+	g->vm.limits.frames = g->vm.frames;
+	ck_assert_int_eq(hap_access(g, CHILD, VA, INK_WRITE).verdict, INK_NOMEM);
+	guest_check(g);
+	expect_no_violation(g);
+	ck_assert_int_eq(state(CHILD), INK_DIRTY);
+	reads(PARENT, NAME);
+	g->vm.limits.frames++;
+	writes(CHILD, NAME + 1);
+	g->vm.limits = roomy;
+	carry(GFN, SPARE);
+	at[PARENT] = SPARE;
+	reads(PARENT, NAME);
+	teardown();
+}
+END_TEST
+
 /* A mapping that another one has already costs memory: without it, the HAP that asks is the one that ends. */
 START_TEST(map_without_memory)
 {
@@ -1204,6 +1225,7 @@ Suite *suite_share(void)
 	tcase_add_loop_test(tc, stalled_by_two, 0, 2);
 	tcase_add_test(tc, fork_without_memory);
 	tcase_add_test(tc, fork_beyond_limits);
+	tcase_add_test(tc, write_without_frames);
 	tcase_add_test(tc, map_without_memory);
 	tcase_add_test(tc, checker);
 	suite_add_tcase(s, tc);
