@@ -411,11 +411,16 @@ START_TEST(set)
 	ck_assert_int_eq(ink_thread_signal_regs(t, REGS_VA, 0), 0);
 	regs = regs_at(REGS_VA);
 	for (i = 0; i < INK_NR_GPR; i++)
-		want.gpr[i] = regs->gpr[i] = 0x70000 + i;
-	want.rip = regs->rip = INKTAG_USER_END - 1;
-	want.rflags = regs->rflags = 0x246;
-	want.fsbase = regs->fsbase = INKTAG_USER_END - 1;
-	want.gsbase = regs->gsbase = 0x1234;
+		want.gpr[i] = 0x70000 + i;
+	want.rip = INKTAG_USER_END - 1;
+	want.rflags = 0x246;
+	want.fsbase = INKTAG_USER_END - 1;
+	want.gsbase = 0x1234;
+	memcpy(regs->gpr, want.gpr, sizeof(want.gpr));
+	regs->rip = want.rip;
+	regs->rflags = want.rflags;
+	regs->fsbase = want.fsbase;
+	regs->gsbase = want.gsbase;
 	/* these are the hypervisor's to say */
 	regs->fault_addr = DATA_VA;
 	regs->fault_access = INKTAG_PROT_READ;
