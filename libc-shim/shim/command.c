@@ -185,7 +185,7 @@ static long ifconf(long nr, const u64 args[6])
 	if (conf->buf && room && !user_range_ok(conf->buf, room))
 		return -EFAULT;
 	k = arena_alloc(sizeof(*k));
-	buf = arena_alloc(IFCONF_MAX);
+	buf = arena_alloc(conf->buf ? room : 0);
 	if (k && buf) {
 		*k = (struct ifconf){ room, conf->buf ? (u64)buf : 0 };
 		r = checked(nr, hc_syscall(nr, args[0], args[1], (u64)k, 0, 0, 0), 0);

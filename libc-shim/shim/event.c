@@ -16,6 +16,7 @@
 
 #define NSEC		1000000000L
 #define EVENTS_MAX	2048
+#define EVENTS_PART	64
 
 static long made(long nr, const u64 args[6], enum fd_kind kind, u64 data)
 {
@@ -107,15 +108,35 @@ long sys_epoll_ctl(long nr, const u64 args[6])
 }
 
 /*
+ * The kernel's events, judged in parts, for the program; how many are left. The program's buffer is written to with no
+ * lock held: it may be a bad pointer.
+ */
+static long events_out(struct fds_wait *w, struct fds_event *to, const struct fds_event *from, long n, const char **lie)
+{
+	struct fds_event part[EVENTS_PART];
+	long done, now, left, k = 0;
+
+	for (done = 0; done < n && !*lie; done += now) {
+		now = n - done < EVENTS_PART ? n - done : EVENTS_PART;
+		memcpy(part, from + done, now * sizeof(*part));
+		left = fds_judge(w, part, now, lie);
+		memcpy(to + k, part, left * sizeof(*part));
+		k += left;
+	}
+	return k;
+}
+
+/*
  * A wait in which all that came was out of date goes on, but only if it was to last for ever: to the program, one with
  * an end has come to it.
  */
 static long epoll_common(long nr, const u64 args[6], u64 timeout, u64 sigmask, bool forever)
 {
 	int epfd = args[0], max = args[2];
-	u64 mark = arena_mark(), instance;
+	u64 mark = arena_mark();
 	struct fds_event *events = (void *)args[1], *buf;
-	const char *lie;
+	const char *lie = NULL;
+	struct fds_wait w;
 	long r, n;
 
 	if (max <= 0)
@@ -128,11 +149,11 @@ static long epoll_common(long nr, const u64 args[6], u64 timeout, u64 sigmask, b
 	if (!buf)
 		return -ENOMEM;
 	do {
-		instance = fds_wait_begins(epfd);
+		fds_wait_begins(epfd, &w);
 		r = hc_syscall(nr, epfd, (u64)buf, max, timeout, sigmask, sizeof(u64));
 		n = IS_ERR(r) || (u64)r > (u64)max ? 0 : r;
-		memcpy(events, buf, n * sizeof(*buf));
-		n = fds_wait_ends(epfd, instance, events, n, &lie);
+		n = events_out(&w, events, buf, n, &lie);
+		fds_wait_ends();
 		checked(nr, r, max);
 		if (lie)
 			shim_lie(nr, r, lie);

@@ -381,22 +381,21 @@ u64 fds_registration(int epfd, int fd)
 	return name;
 }
 
-u64 fds_wait_begins(int epfd)
+void fds_wait_begins(int epfd, struct fds_wait *w)
 {
-	u64 instance;
-
 	lock(&files_lock);
-	instance = instance_of(epfd);
+	w->epfd = epfd;
+	w->instance = instance_of(epfd);
+	w->id = ++last_wait;
 	waiting++;
 	unlock(&files_lock);
-	return instance;
 }
 
 /*
  * One event, in place. Returns what is wrong with it, or NULL. One that was possible a moment ago, or whose descriptor
  * has been closed while another process keeps the file open, is no lie; its mask becomes 0.
  */
-static const char *judge(struct fds_event *event, u64 instance, u64 wait)
+static const char *judge(struct fds_event *event, const struct fds_wait *w)
 {
 	u64 i = event->data & INDEX_MASK, serial = event->data >> INDEX_BITS;
 	struct entry *e = &entries[i];
@@ -409,13 +408,13 @@ static const char *judge(struct fds_event *event, u64 instance, u64 wait)
 		return NULL;
 	if (e->kind != FD_REGISTERED)
 		return "it reports what nobody registered";
-	if (e->instance != instance)
+	if (e->instance != w->instance)
 		return "it reports what is registered elsewhere";
-	if (e->wait == wait)
+	if (e->wait == w->id)
 		return "it reports the same descriptor twice";
 	if (!mask || mask & ~((e->asked & ~HOW_BITS) | EPOLLERR | EPOLLHUP))
 		return "it reports an event that nobody asked for";
-	e->wait = wait;
+	e->wait = w->id;
 	if (e->mask & EPOLLONESHOT && !e->changing && e->arms != ANY_NUMBER) {
 		if (!e->arms)
 			return "it reports once more what was to be reported once";
@@ -426,24 +425,28 @@ static const char *judge(struct fds_event *event, u64 instance, u64 wait)
 	return NULL;
 }
 
-long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, const char **lie)
+long fds_judge(struct fds_wait *w, struct fds_event *events, long n, const char **lie)
 {
 	long i, k = 0;
 
-	*lie = NULL;
 	lock(&files_lock);
 	/* It may have become known meanwhile. */
-	if (!instance)
-		instance = instance_of(epfd);
-	last_wait++;
+	if (!w->instance)
+		w->instance = instance_of(w->epfd);
 	for (i = 0; i < n && !*lie; i++) {
-		*lie = judge(&events[i], instance, last_wait);
+		*lie = judge(&events[i], w);
 		if (events[i].mask)
 			events[k++] = events[i];
 	}
-	waiting--;
 	unlock(&files_lock);
 	return k;
+}
+
+void fds_wait_ends(void)
+{
+	lock(&files_lock);
+	waiting--;
+	unlock(&files_lock);
 }
 
 /* --- calls that make and end descriptors ---------------------------------------------------------------- */

@@ -39,12 +39,19 @@ void fds_registered(u64 name, bool ok);
 u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data);
 void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data);
 u64 fds_registration(int epfd, int fd);
+/* The instance stays that of the beginning, also if another thread closes the descriptor. */
+struct fds_wait {
+	int epfd;
+	u64 instance, id;
+};
+
+void fds_wait_begins(int epfd, struct fds_wait *w);
 /*
- * The instance stays that of the beginning, also if another thread closes the descriptor. In each event the kernel's word
- * becomes the program's data. How many are left; or *lie says what is wrong.
+ * Some of the events that the wait brought: in each the kernel's word becomes the program's data. How many are left;
+ * *lie, NULL before, says what is wrong.
  */
-u64 fds_wait_begins(int epfd);
-long fds_wait_ends(int epfd, u64 instance, struct fds_event *events, long n, const char **lie);
+long fds_judge(struct fds_wait *w, struct fds_event *events, long n, const char **lie);
+void fds_wait_ends(void);
 
 /* event.c: has what was read from a descriptor of this kind its form? */
 bool event_read_ok(enum fd_kind kind, const void *buf, u64 len);

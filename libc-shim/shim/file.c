@@ -71,7 +71,7 @@ static u32 file_mode(int fd)
 	struct stat *st = arena_alloc(sizeof(*st));
 	u32 mode = 0;
 
-	if (st && !checked(__NR_fstat, hc_syscall(__NR_fstat, fd, (u64)st, 0, 0, 0, 0), 0))
+	if (st && !checked(__NR_fstat, hc_syscall_must(__NR_fstat, fd, (u64)st, 0, 0, 0, 0), 0))
 		mode = *(volatile unsigned int *)&st->st_mode;
 	arena_release(mark);
 	return mode;
@@ -248,7 +248,7 @@ static bool is_ready(int fd, short event)
 
 	if (p) {
 		*p = (struct pollfd){ .fd = fd, .events = event };
-		ready = checked(__NR_poll, hc_syscall(__NR_poll, (u64)p, 1, 0, 0, 0, 0), 1) == 1;
+		ready = checked(__NR_poll, hc_syscall_must(__NR_poll, (u64)p, 1, 0, 0, 0, 0), 1) == 1;
 	}
 	arena_release(mark);
 	return ready;

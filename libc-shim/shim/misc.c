@@ -25,12 +25,12 @@ long sys_capabilities(long nr, const u64 args[6])
 	return marshal_call(nr, &row, args);
 }
 
-/* Is all of it mapped? msync asks the same, and has nothing else to do. */
+/* Is all of it mapped? This hint of madvise asks the same, and has nothing else to do. */
 static long mapped(u64 from, u64 to)
 {
-	const u64 args[6] = { from, to - from, MS_ASYNC };
+	const u64 args[6] = { from, to - from, MADV_NORMAL };
 
-	return to > from ? sys_msync(__NR_msync, args) : 0;
+	return to > from ? sys_madvise(__NR_madvise, args) : 0;
 }
 
 /*

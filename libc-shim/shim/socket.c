@@ -151,8 +151,8 @@ static bool is_stream(int fd)
 	if (type) {
 		type[0] = 0;
 		type[1] = sizeof(u32);
-		stream = !checked(__NR_getsockopt, hc_syscall(__NR_getsockopt, fd, SOL_SOCKET, SO_TYPE, (u64)&type[0],
-							      (u64)&type[1], 0), 0) && type[0] == SOCK_STREAM;
+		stream = !checked(__NR_getsockopt, hc_syscall_must(__NR_getsockopt, fd, SOL_SOCKET, SO_TYPE, (u64)&type[0],
+								   (u64)&type[1], 0), 0) && type[0] == SOCK_STREAM;
 	}
 	arena_release(mark);
 	return stream;

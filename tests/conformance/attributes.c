@@ -38,7 +38,8 @@ static int stat_file(void)
 	struct stat b;
 
 	want(!stat("f", &st) && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0644 && st.st_size == 5000);
-	want(st.st_nlink == 1 && st.st_uid == geteuid() && st.st_gid == getegid() && st.st_blksize > 0 && st.st_blocks >= 8);
+	want(st.st_nlink == 1 && st.st_uid == geteuid() && st.st_gid == getegid() && st.st_blksize > 0 &&
+	     st.st_blocks >= 8);
 	want(!fstat(fd, &b) && b.st_ino == st.st_ino && b.st_dev == st.st_dev && !memcmp(&b, &st, sizeof(st)));
 	return 1;
 }
@@ -109,7 +110,8 @@ static int chown_ids(void)
 	want(!chown("f", 1234, 5678) && !stat("f", &st) && st.st_uid == 1234 && st.st_gid == 5678);
 	want(!chown("f", -1, 99) && !stat("f", &st) && st.st_uid == 1234 && st.st_gid == 99);
 	want(!fchown(fd, 0, 0) && !stat("f", &st) && st.st_uid == 0);
-	want(!symlink("f", "s") && !lchown("s", 7, 8) && !lstat("s", &st) && st.st_uid == 7 && !stat("f", &st) && !st.st_uid);
+	want(!symlink("f", "s") && !lchown("s", 7, 8) && !lstat("s", &st) && st.st_uid == 7 && !stat("f", &st) &&
+	     !st.st_uid);
 	return 1;
 }
 

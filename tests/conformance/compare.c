@@ -188,7 +188,8 @@ static void take(struct run *r, char *line, int *end)
 	if (sscanf(line, "end %d", end) == 1)
 		return;
 	if (!strncmp(line, "not ok ", 7) ? sscanf(line, "not %15s %79s", word, name) == 2
-					 : sscanf(line, "%15s %79s", word, name) == 2 && (!strcmp(word, "ok") || !strcmp(word, "value")))
+					 : sscanf(line, "%15s %79s", word, name) == 2 &&
+					 (!strcmp(word, "ok") || !strcmp(word, "value")))
 		if (s && !s->done && !strcmp(s->name, name)) {
 			add(s, line);
 			s->done = strcmp(word, "value") != 0;
@@ -284,8 +285,8 @@ static void run(struct run *r, const char *group, int is_protected)
 		after = s->name;
 	} while (!*r->trouble);
 	if (verbose)
-		fprintf(stderr, "%s %s: %d checks in %.1f s\n", group, is_protected ? "protected" : "unprotected", r->count,
-			seconds() - began);
+		fprintf(stderr, "%s %s: %d checks in %.1f s\n", group, is_protected ? "protected" : "unprotected",
+			r->count, seconds() - began);
 }
 
 static struct known *find_known(const char *group, const char *name)
@@ -367,8 +368,8 @@ static void judge(const char *group, int alone)
 		}
 	}
 	for (i = 0; i < known_count; i++)
-		if (!known[i].seen && !strncmp(known[i].check, group, strlen(group)) && known[i].check[strlen(group)] == '.' &&
-		    !alone)
+		if (!alone && !known[i].seen && !strncmp(known[i].check, group, strlen(group)) &&
+		    known[i].check[strlen(group)] == '.')
 			bad("%s: a known difference of a check that does not exist", known[i].check);
 	fflush(stdout);
 }

@@ -32,7 +32,10 @@ extern const struct check checks[];
 
 #define CHECK(f)	{ #f, f }
 
-/* In a check, a function called by one, or a thread's function: ends it as failed if the condition does not hold. */
+/*
+ * In a check, a function called by one, or a thread's function: ends it as failed if the condition does not hold. In a
+ * child that a check forked, it ends the child with status 1.
+ */
 #define want(condition) do { \
 		if (!(condition)) { \
 			say_failed(__LINE__, #condition); \

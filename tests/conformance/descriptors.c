@@ -74,7 +74,8 @@ static int cloexec_flags(void)
 	want(!fcntl(a, F_GETFD) && fcntl(b, F_GETFD) == FD_CLOEXEC);
 	want(!fcntl(a, F_SETFD, FD_CLOEXEC) && fcntl(a, F_GETFD) == FD_CLOEXEC && !fcntl(dup(a), F_GETFD));
 	want(!fcntl(a, F_SETFD, 0) && !fcntl(a, F_GETFD));
-	want(!pipe2(p, O_CLOEXEC | O_NONBLOCK) && fcntl(p[1], F_GETFD) == FD_CLOEXEC && (fcntl(p[0], F_GETFL) & O_NONBLOCK));
+	want(!pipe2(p, O_CLOEXEC | O_NONBLOCK) && fcntl(p[1], F_GETFD) == FD_CLOEXEC &&
+	     (fcntl(p[0], F_GETFL) & O_NONBLOCK));
 	return 1;
 }
 

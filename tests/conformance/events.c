@@ -70,7 +70,8 @@ static int epoll_changes(void)
 	struct epoll_event e = { .events = EPOLLOUT, .data.u64 = 1 };
 	int s[2], ep;
 
-	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && (ep = watched(s[0], EPOLLIN)) >= 0 && epoll_wait(ep, got, 20, 0) == 0);
+	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && (ep = watched(s[0], EPOLLIN)) >= 0 &&
+	     epoll_wait(ep, got, 20, 0) == 0);
 	want(!epoll_ctl(ep, EPOLL_CTL_MOD, s[0], &e) && epoll_wait(ep, got, 20, 0) == 1 && got[0].events == EPOLLOUT);
 	want(!epoll_ctl(ep, EPOLL_CTL_DEL, s[0], NULL) && epoll_wait(ep, got, 20, 0) == 0);
 	return 1;
@@ -120,7 +121,8 @@ static int epoll_hangup(void)
 
 	want(!pipe(p) && (ep = watched(p[0], 0)) >= 0 && !close(p[1]));
 	want(epoll_wait(ep, got, 20, 0) == 1 && got[0].events == EPOLLHUP);
-	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && (ep = watched(s[0], EPOLLIN | EPOLLRDHUP)) >= 0 && !close(s[1]));
+	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && (ep = watched(s[0], EPOLLIN | EPOLLRDHUP)) >= 0 &&
+	     !close(s[1]));
 	want(epoll_wait(ep, got, 20, 0) == 1 && got[0].events == (EPOLLIN | EPOLLRDHUP | EPOLLHUP));
 	return 1;
 }
@@ -254,7 +256,8 @@ static int inotify_names(void)
 	const struct inotify_event *e;
 	int in = inotify_init1(IN_NONBLOCK), wd, n, at = 0;
 
-	want(!mkdir("d", 0755) && (wd = inotify_add_watch(in, "d", IN_CREATE | IN_DELETE | IN_MOVE | IN_CLOSE_WRITE)) > 0);
+	want(!mkdir("d", 0755) &&
+	     (wd = inotify_add_watch(in, "d", IN_CREATE | IN_DELETE | IN_MOVE | IN_CLOSE_WRITE)) > 0);
 	want_error(read(in, data, sizeof(data)), EAGAIN);
 	want(!close(open("d/file", O_CREAT | O_WRONLY, 0644)) && !rename("d/file", "d/other") && !unlink("d/other"));
 	want((n = read(in, data, sizeof(data))) > 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * exec.c - exec and posix_spawn. The program executes itself as a helper(), unprotected if it is unprotected; an ordinary
- * program is /bin/sh.
+ * exec.c - exec and posix_spawn. The program executes itself as a helper(), unprotected if it is unprotected; an
+ * ordinary program is /bin/sh.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -67,7 +67,8 @@ int helper(int argc, char **argv)
 		return s == strtoul(argv[1], NULL, 10) ? 0 : 1;
 	}
 	if (!strcmp(argv[0], "environment"))
-		return environ[0] && !strcmp(environ[0], argv[1]) && environ[1] && !strcmp(environ[1], argv[2]) && !environ[2] ? 0 : 1;
+		return environ[0] && !strcmp(environ[0], argv[1]) && environ[1] && !strcmp(environ[1], argv[2]) &&
+			!environ[2] ? 0 : 1;
 	if (!strcmp(argv[0], "no-environment"))
 		return environ[0] ? 1 : 0;
 	if (!strcmp(argv[0], "long-environment"))
@@ -471,9 +472,10 @@ const struct check checks[] = {
 	CHECK(arguments_too_long), CHECK(environment_given), CHECK(long_environment), CHECK(same_process),
 	CHECK(descriptors_stay), CHECK(close_on_exec), CHECK(handlers_are_reset), CHECK(mask_is_kept),
 	CHECK(pending_is_kept), CHECK(cwd_is_kept), CHECK(exec_after_exec), CHECK(fork_after_exec),
-	CHECK(failed_exec_changes_nothing), CHECK(exec_errors), CHECK(ordinary_program), CHECK(output_of_a_program),
-	CHECK(input_of_a_program), CHECK(system_command), CHECK(script_with_interpreter), CHECK(path_is_searched),
-	CHECK(vfork_then_exec), CHECK(spawn), CHECK(spawn_file_actions), CHECK(spawn_attributes),
-	CHECK(spawn_by_path), CHECK(kill_what_was_executed), CHECK(alarm_survives),
+	CHECK(failed_exec_changes_nothing), CHECK(exec_errors), CHECK(ordinary_program),
+	CHECK(output_of_a_program), CHECK(input_of_a_program), CHECK(system_command),
+	CHECK(script_with_interpreter), CHECK(path_is_searched), CHECK(vfork_then_exec), CHECK(spawn),
+	CHECK(spawn_file_actions), CHECK(spawn_attributes), CHECK(spawn_by_path), CHECK(kill_what_was_executed),
+	CHECK(alarm_survives),
 	{ NULL, NULL },
 };

@@ -59,16 +59,19 @@ static int child_writes_are_its_own(void)
 	strcpy(mapped + 2 * PAGE, "parent");
 	pid = fork();
 	if (!pid) {
-		want(!strcmp(data, "parent") && !strcmp(heap + 9000, "parent") && !strcmp(mapped + 2 * PAGE, "parent") && local == 5);
+		want(!strcmp(data, "parent") && !strcmp(heap + 9000, "parent") &&
+		     !strcmp(mapped + 2 * PAGE, "parent") && local == 5);
 		strcpy(data, "child");
 		strcpy(heap + 9000, "child");
 		strcpy(mapped + 2 * PAGE, "child");
 		local = 6;
-		want(!strcmp(data, "child") && !strcmp(heap + 9000, "child") && !strcmp(mapped + 2 * PAGE, "child") && local == 6);
+		want(!strcmp(data, "child") && !strcmp(heap + 9000, "child") && !strcmp(mapped + 2 * PAGE, "child") &&
+		     local == 6);
 		_exit(0);
 	}
 	want(status_of(pid) == 0);
-	want(!strcmp(data, "parent") && !strcmp(heap + 9000, "parent") && !strcmp(mapped + 2 * PAGE, "parent") && local == 5);
+	want(!strcmp(data, "parent") && !strcmp(heap + 9000, "parent") && !strcmp(mapped + 2 * PAGE, "parent") &&
+	     local == 5);
 	want(!munmap(mapped, 3 * PAGE));
 	free(heap);
 	return 1;
@@ -105,13 +108,15 @@ static int many_pages_both_write(void)
 		for (i = 0; i < 200; i += 2)
 			memset(p + i * PAGE, 'c', PAGE);
 		for (i = 0; i < 200; i++)
-			want(i % 2 ? is_pattern(p + i * PAGE, PAGE, i * PAGE) : p[i * PAGE] == 'c' && p[i * PAGE + PAGE - 1] == 'c');
+			want(i % 2 ? is_pattern(p + i * PAGE, PAGE, i * PAGE) : p[i * PAGE] == 'c' &&
+			     p[i * PAGE + PAGE - 1] == 'c');
 		_exit(0);
 	}
 	for (i = 0; i < 200; i += 3)
 		memset(p + i * PAGE, 'p', PAGE);
 	for (i = 0; i < 200; i++)
-		want(i % 3 ? is_pattern(p + i * PAGE, PAGE, i * PAGE) : p[i * PAGE] == 'p' && p[i * PAGE + PAGE - 1] == 'p');
+		want(i % 3 ? is_pattern(p + i * PAGE, PAGE, i * PAGE) : p[i * PAGE] == 'p' &&
+		     p[i * PAGE + PAGE - 1] == 'p');
 	want(status_of(pid) == 0 && !munmap(p, 200 * PAGE));
 	return 1;
 }
@@ -536,7 +541,7 @@ const struct check checks[] = {
 	CHECK(many_children_at_once), CHECK(many_children_in_turn), CHECK(parent_ends_first),
 	CHECK(orphan_keeps_memory), CHECK(descriptors_shared), CHECK(cwd_and_umask_are_its_own),
 	CHECK(fault_in_child_only), CHECK(killed_child), CHECK(stdio_buffer_is_copied),
-	CHECK(exit_runs_handlers), CHECK(vfork_exits), CHECK(vfork_waits),
-	CHECK(clone_without_signal), CHECK(atfork_handlers), CHECK(resource_use_of_children), CHECK(process_limit),
+	CHECK(exit_runs_handlers), CHECK(vfork_exits), CHECK(vfork_waits), CHECK(clone_without_signal),
+	CHECK(atfork_handlers), CHECK(resource_use_of_children), CHECK(process_limit),
 	{ NULL, NULL },
 };

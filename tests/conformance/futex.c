@@ -142,7 +142,8 @@ static int requeues(void)
 	want_error(syscall(SYS_futex, &word, CMP_REQUEUE | PRIVATE, 1, 100L, &other, 4), EAGAIN);
 	want(syscall(SYS_futex, &word, CMP_REQUEUE | PRIVATE, 1, 100L, &other, 5) == 3);
 	want_soon(awake == 1);
-	want(futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0) == 0 && futex(&other, WAKE | PRIVATE, 10, NULL, NULL, 0) == 2);
+	want(futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0) == 0 &&
+	     futex(&other, WAKE | PRIVATE, 10, NULL, NULL, 0) == 2);
 	for (i = 0; i < 3; i++)
 		want(!pthread_join(t[i], NULL));
 	return 1;
@@ -155,7 +156,8 @@ static int wake_op(void)
 	other = 7;
 	want(sleepers(&t, 1));
 	/* other += 1; wake one at word, and one at other if it was 7. */
-	want(syscall(SYS_futex, &word, WAKE_OP | PRIVATE, 1, 1L, &other, 1 << 28 | 0 << 24 | 1 << 12 | 7) == 1 && other == 8);
+	want(syscall(SYS_futex, &word, WAKE_OP | PRIVATE, 1, 1L, &other, 1 << 28 | 0 << 24 | 1 << 12 | 7) == 1 &&
+	     other == 8);
 	want(!pthread_join(t, NULL));
 	return 1;
 }
@@ -178,8 +180,10 @@ static int bitsets(void)
 	for (i = 0; i < 2; i++)
 		want(!pthread_create(&t[i], NULL, selective, (void *)(i + 1)));
 	want_soon(asleep == 2 && threads_asleep() == 2);
-	want(futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 4) == 0 && futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 2) == 1);
-	want(!pthread_join(t[1], NULL) && awake == 2 && futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0) == 1 && !pthread_join(t[0], NULL));
+	want(futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 4) == 0 &&
+	     futex(&word, WAKE_BITSET | PRIVATE, 10, NULL, NULL, 2) == 1);
+	want(!pthread_join(t[1], NULL) && awake == 2 && futex(&word, WAKE | PRIVATE, 10, NULL, NULL, 0) == 1 &&
+	     !pthread_join(t[0], NULL));
 	return 1;
 }
 

@@ -97,7 +97,8 @@ static int limits_get_set(void)
 	want(!getrlimit(RLIMIT_CORE, &old));
 	r = old;
 	r.rlim_cur = 0;
-	want(!setrlimit(RLIMIT_CORE, &r) && !getrlimit(RLIMIT_CORE, &r) && r.rlim_cur == 0 && !setrlimit(RLIMIT_CORE, &old));
+	want(!setrlimit(RLIMIT_CORE, &r) && !getrlimit(RLIMIT_CORE, &r) && r.rlim_cur == 0 &&
+	     !setrlimit(RLIMIT_CORE, &old));
 	r = (struct rlimit){ 10, 5 };
 	want_error(setrlimit(RLIMIT_CORE, &r), EINVAL);
 	want_error(getrlimit(99, &r), EINVAL);
@@ -122,7 +123,8 @@ static int limits_by_prlimit(void)
 	struct { unsigned long cur, max; } a, b;
 	struct rlimit r;
 
-	want(!syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &a) && !getrlimit(RLIMIT_NOFILE, &r) && a.cur == r.rlim_cur);
+	want(!syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &a) && !getrlimit(RLIMIT_NOFILE, &r) &&
+	     a.cur == r.rlim_cur);
 	b = a;
 	b.cur = 256;
 	want(!syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &b, &a) && !getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur == 256);
@@ -166,8 +168,10 @@ static int affinity(void)
 
 static int nice_values(void)
 {
-	want(getpriority(PRIO_PROCESS, 0) == 0 && !setpriority(PRIO_PROCESS, 0, 5) && getpriority(PRIO_PROCESS, 0) == 5);
-	want(!setpriority(PRIO_PROCESS, 0, -3) && getpriority(PRIO_PROCESS, 0) == -3 && !setpriority(PRIO_PROCESS, 0, 0));
+	want(getpriority(PRIO_PROCESS, 0) == 0 && !setpriority(PRIO_PROCESS, 0, 5) &&
+	     getpriority(PRIO_PROCESS, 0) == 5);
+	want(!setpriority(PRIO_PROCESS, 0, -3) && getpriority(PRIO_PROCESS, 0) == -3 &&
+	     !setpriority(PRIO_PROCESS, 0, 0));
 	want_error(setpriority(77, 0, 0), EINVAL);
 	return 1;
 }

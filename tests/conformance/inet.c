@@ -125,7 +125,8 @@ static int tcp_connect_nonblocking(int family)
 	socklen_t n = sizeof(error);
 
 	want(!listen(l, 1) && (!connect(fd, (void *)&a.at, a.size) || errno == EINPROGRESS));
-	want(poll(&f, 1, 5000) == 1 && f.revents == POLLOUT && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) && error == 0);
+	want(poll(&f, 1, 5000) == 1 && f.revents == POLLOUT && !getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) &&
+	     error == 0);
 	/* The first one after it was told of the end of the other. */
 	want(!connect(fd, (void *)&a.at, a.size) || errno == EISCONN);
 	want_error(connect(fd, (void *)&a.at, a.size), EISCONN);
@@ -138,7 +139,8 @@ static int tcp_shutdown(int family)
 	int s[2];
 
 	want(connected(family, s) && write(s[0], "x", 1) == 1 && !shutdown(s[0], SHUT_WR));
-	want(read(s[1], buffer, 10) == 1 && read(s[1], buffer, 10) == 0 && write(s[1], "yy", 2) == 2 && read(s[0], buffer, 9) == 2);
+	want(read(s[1], buffer, 10) == 1 && read(s[1], buffer, 10) == 0 && write(s[1], "yy", 2) == 2 &&
+	     read(s[0], buffer, 9) == 2);
 	want_error(send(s[0], "x", 1, MSG_NOSIGNAL), EPIPE);
 	f = (struct pollfd){ s[1], POLLIN | POLLRDHUP, 0 };
 	want(poll(&f, 1, 1000) == 1 && f.revents == (POLLIN | POLLRDHUP));
@@ -176,7 +178,8 @@ static int tcp_sendfile_writev(int family)
 	struct iovec iov[2] = { { "head", 4 }, { "er", 2 } };
 	off_t at = 100;
 
-	want(connected(family, s) && writev(s[0], iov, 2) == 6 && sendfile(s[0], fd, &at, 15000) == 15000 && at == 15100);
+	want(connected(family, s) && writev(s[0], iov, 2) == 6 && sendfile(s[0], fd, &at, 15000) == 15000 &&
+	     at == 15100);
 	for (; got < 15006; got += n)
 		want((n = read(s[1], buffer + got, sizeof(buffer) - got)) > 0);
 	want(got == 15006 && !memcmp(buffer, "header", 6) && is_pattern(buffer + 6, 15000, 100));
@@ -189,7 +192,8 @@ static int udp_passes(int family)
 	int x = bound(family, SOCK_DGRAM, &a), y = bound(family, SOCK_DGRAM, &b);
 
 	want(sendto(x, "hello", 5, 0, (void *)&b.at, b.size) == 5 && sendto(x, "", 0, 0, (void *)&b.at, b.size) == 0);
-	want(recvfrom(y, buffer, 100, 0, (void *)&from.at, &from.size) == 5 && from.size == a.size && !memcmp(&from.at, &a.at, a.size));
+	want(recvfrom(y, buffer, 100, 0, (void *)&from.at, &from.size) == 5 && from.size == a.size &&
+	     !memcmp(&from.at, &a.at, a.size));
 	want(recv(y, buffer, 100, 0) == 0);
 	want_error(recv(y, buffer, 100, MSG_DONTWAIT), EAGAIN);
 	return 1;
@@ -223,7 +227,8 @@ static int udp_limits(int family)
 	int fd = bound(family, SOCK_DGRAM, &a);
 
 	fill_pattern(buffer, 65000, 0);
-	want(sendto(fd, buffer, 60000, 0, (void *)&a.at, a.size) == 60000 && recv(fd, buffer + 100000, 70000, 0) == 60000);
+	want(sendto(fd, buffer, 60000, 0, (void *)&a.at, a.size) == 60000 &&
+	     recv(fd, buffer + 100000, 70000, 0) == 60000);
 	want(is_pattern(buffer + 100000, 60000, 0));
 	want_error(sendto(fd, buffer, 66000, 0, (void *)&a.at, a.size), EMSGSIZE);
 	want(sendto(fd, buffer, 100, 0, (void *)&a.at, a.size) == 100 && recv(fd, buffer, 10, MSG_TRUNC) == 100);
@@ -235,14 +240,16 @@ static int options(int family)
 	int fd = socket(family, SOCK_STREAM, 0), v = 1;
 	socklen_t n = sizeof(v);
 
-	want(!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, sizeof(v)) && !setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, sizeof(v)));
+	want(!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, sizeof(v)) &&
+	     !setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, sizeof(v)));
 	want(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v)));
 	v = 9;
 	want(!getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &v, &n) && v == 1 && n == sizeof(v));
 	want(!getsockopt(fd, SOL_SOCKET, SO_TYPE, &v, &n) && v == SOCK_STREAM);
 	want(!getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, &n) && v == 1);
 	v = 10000;
-	want(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)) && !getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &n) && v == 20000);
+	want(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)) && !getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &v, &n) &&
+	     v == 20000);
 	want_error(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &v, 1), EINVAL);
 	want_error(setsockopt(fd, IPPROTO_TCP, 9999, &v, sizeof(v)), ENOPROTOOPT);
 	want_error(getsockopt(0, SOL_SOCKET, SO_TYPE, &v, &n), ENOTSOCK);
@@ -289,11 +296,13 @@ static int v4_on_v6_socket(void)
 	socklen_t n = sizeof(a);
 	int l = socket(AF_INET6, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), off = 0;
 
-	want(!setsockopt(l, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) && !bind(l, (void *)&a, sizeof(a)) && !listen(l, 1));
+	want(!setsockopt(l, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) && !bind(l, (void *)&a, sizeof(a)) &&
+	     !listen(l, 1));
 	want(!getsockname(l, (void *)&a, &n));
 	b.sin_port = a.sin6_port;
 	n = sizeof(from);
-	want(!connect(c, (void *)&b, sizeof(b)) && accept(l, (void *)&from, &n) >= 0 && IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
+	want(!connect(c, (void *)&b, sizeof(b)) && accept(l, (void *)&from, &n) >= 0 &&
+	     IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
 	return 1;
 }
 
@@ -308,7 +317,8 @@ static int names_of_addresses(void)
 	freeaddrinfo(r);
 	want(!getaddrinfo("127.0.0.1", NULL, &hints, &r) && r->ai_family == AF_INET);
 	freeaddrinfo(r);
-	want(inet_pton(AF_INET6, "fe80::1:2", &a) == 1 && inet_ntop(AF_INET6, &a, text, sizeof(text)) && !strcmp(text, "fe80::1:2"));
+	want(inet_pton(AF_INET6, "fe80::1:2", &a) == 1 && inet_ntop(AF_INET6, &a, text, sizeof(text)) &&
+	     !strcmp(text, "fe80::1:2"));
 	return 1;
 }
 
@@ -329,9 +339,10 @@ static int interfaces(void)
 #define CHECKS(f)	CHECK(f##_v4), CHECK(f##_v6)
 
 const struct check checks[] = {
-	CHECKS(tcp_names), CHECKS(tcp_passes), CHECKS(tcp_big), CHECKS(tcp_refused), CHECKS(tcp_connect_nonblocking),
-	CHECKS(tcp_shutdown), CHECKS(tcp_reset), CHECKS(tcp_urgent), CHECKS(tcp_sendfile_writev), CHECKS(udp_passes),
-	CHECKS(udp_connected), CHECKS(udp_refused), CHECKS(udp_limits), CHECKS(options), CHECKS(bind_errors),
-	CHECK(v4_on_v6_socket), CHECK(names_of_addresses), CHECK(interfaces),
+	CHECKS(tcp_names), CHECKS(tcp_passes), CHECKS(tcp_big), CHECKS(tcp_refused),
+	CHECKS(tcp_connect_nonblocking), CHECKS(tcp_shutdown), CHECKS(tcp_reset), CHECKS(tcp_urgent),
+	CHECKS(tcp_sendfile_writev), CHECKS(udp_passes), CHECKS(udp_connected), CHECKS(udp_refused),
+	CHECKS(udp_limits), CHECKS(options), CHECKS(bind_errors), CHECK(v4_on_v6_socket),
+	CHECK(names_of_addresses), CHECK(interfaces),
 	{ NULL, NULL },
 };

@@ -132,7 +132,8 @@ static int fifo_meets(void)
 		want(fd >= 0 && write(fd, "hello", 5) == 5);
 		_exit(0);
 	}
-	want((fd = open("p", O_RDONLY)) >= 0 && read(fd, text, 10) == 5 && read(fd, text, 10) == 0 && status_of(pid) == 0);
+	want((fd = open("p", O_RDONLY)) >= 0 && read(fd, text, 10) == 5 && read(fd, text, 10) == 0 &&
+	     status_of(pid) == 0);
 	return 1;
 }
 
@@ -153,7 +154,8 @@ static int socket_server(void)
 		}
 	}
 	for (i = 0; i < 3; i++)
-		want((s = accept(l, NULL, NULL)) >= 0 && read(s, text, 10) == 3 && write(s, "answer", 6) == 6 && !close(s));
+		want((s = accept(l, NULL, NULL)) >= 0 && read(s, text, 10) == 3 && write(s, "answer", 6) == 6 &&
+		     !close(s));
 	for (i = 0; i < 3; i++)
 		want(status_of(pid[i]) == 0);
 	return 1;
@@ -163,7 +165,8 @@ static int descriptor_to_child(void)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "", c;
 	struct iovec iov = { &c, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *h;
 	int s[2], p[2], fd;
 	pid_t pid;
@@ -230,7 +233,8 @@ static int locks_conflict(void)
 	pid = fork();
 	if (!pid) {
 		want_error(fcntl(fd, F_SETLK, &l), EAGAIN);
-		want(!fcntl(fd, F_GETLK, &l) && l.l_type == F_WRLCK && l.l_pid == me && l.l_start == 10 && l.l_len == 10);
+		want(!fcntl(fd, F_GETLK, &l) && l.l_type == F_WRLCK && l.l_pid == me && l.l_start == 10 &&
+		     l.l_len == 10);
 		l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 20, .l_len = 0 };
 		want(!fcntl(fd, F_SETLK, &l));
 		_exit(0);
@@ -523,7 +527,8 @@ static int mutex_of_the_dead(void)
 			pause();
 	want(status_of(pid) == 0);
 	want_number(pthread_mutex_lock(m), EOWNERDEAD);
-	want(!pthread_mutex_consistent(m) && !pthread_mutex_unlock(m) && !pthread_mutex_lock(m) && !pthread_mutex_unlock(m));
+	want(!pthread_mutex_consistent(m) && !pthread_mutex_unlock(m) && !pthread_mutex_lock(m) &&
+	     !pthread_mutex_unlock(m));
 	want(!munmap(m, PAGE));
 	return 1;
 }
@@ -538,7 +543,8 @@ static int condition_shared(void)
 
 	pthread_mutexattr_init(&ma);
 	pthread_condattr_init(&ca);
-	want(!pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED) && !pthread_condattr_setpshared(&ca, PTHREAD_PROCESS_SHARED));
+	want(!pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED) &&
+	     !pthread_condattr_setpshared(&ca, PTHREAD_PROCESS_SHARED));
 	want(!pthread_mutex_init(&s->m, &ma) && !pthread_cond_init(&s->c, &ca));
 	pid = fork();
 	for (i = 0; i < 20; i++) {
@@ -576,13 +582,13 @@ static int barrier_shared(void)
 }
 
 const struct check checks[] = {
-	CHECK(pipe_to_child), CHECK(ping_pong), CHECK(writers_do_not_mix), CHECK(broken_pipe_ends), CHECK(fifo_meets),
-	CHECK(socket_server), CHECK(descriptor_to_child), CHECK(poll_wakes), CHECK(epoll_wakes),
-	CHECK(locks_conflict), CHECK(lock_is_waited_for), CHECK(deadlock_is_found),
+	CHECK(pipe_to_child), CHECK(ping_pong), CHECK(writers_do_not_mix), CHECK(broken_pipe_ends),
+	CHECK(fifo_meets), CHECK(socket_server), CHECK(descriptor_to_child), CHECK(poll_wakes),
+	CHECK(epoll_wakes), CHECK(locks_conflict), CHECK(lock_is_waited_for), CHECK(deadlock_is_found),
 	CHECK(flock_of_child_is_the_same), CHECK(shared_file_mapping), CHECK(posix_shared_memory),
 	CHECK(sysv_shared_memory), CHECK(sysv_semaphore_wakes), CHECK(sysv_semaphore_is_undone),
-	CHECK(sysv_semaphore_removed), CHECK(sysv_messages), CHECK(posix_messages), CHECK(posix_semaphore_shared),
-	CHECK(posix_semaphore_named), CHECK(mutex_shared), CHECK(mutex_of_the_dead), CHECK(condition_shared),
-	CHECK(barrier_shared),
+	CHECK(sysv_semaphore_removed), CHECK(sysv_messages), CHECK(posix_messages),
+	CHECK(posix_semaphore_shared), CHECK(posix_semaphore_named), CHECK(mutex_shared),
+	CHECK(mutex_of_the_dead), CHECK(condition_shared), CHECK(barrier_shared),
 	{ NULL, NULL },
 };

@@ -164,7 +164,8 @@ IN_SESSION(suspend_key)
 	int status;
 
 	want(write(master, "\032", 1) == 1 && stopped_by(pid, SIGTSTP) && !kill(-pid, SIGCONT));
-	want(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status) && !kill(pid, SIGTERM) && ended_by(pid, SIGTERM));
+	want(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status) && !kill(pid, SIGTERM) &&
+	     ended_by(pid, SIGTERM));
 	return 1;
 }
 
@@ -403,9 +404,10 @@ IN_SESSION(like_a_shell)
 
 const struct check checks[] = {
 	CHECK(session_and_terminal), CHECK(new_session_has_no_terminal), CHECK(groups), CHECK(foreground),
-	CHECK(interrupt_key), CHECK(quit_key), CHECK(suspend_key), CHECK(suspend_is_caught), CHECK(read_in_background),
-	CHECK(read_in_background_ignored), CHECK(write_in_background), CHECK(settings_in_background),
-	CHECK(window_changes), CHECK(hang_up_at_end_of_leader), CHECK(hang_up_when_the_line_is_lost),
-	CHECK(orphaned_group_is_not_stopped), CHECK(stopped_orphans_are_told), CHECK(like_a_shell),
+	CHECK(interrupt_key), CHECK(quit_key), CHECK(suspend_key), CHECK(suspend_is_caught),
+	CHECK(read_in_background), CHECK(read_in_background_ignored), CHECK(write_in_background),
+	CHECK(settings_in_background), CHECK(window_changes), CHECK(hang_up_at_end_of_leader),
+	CHECK(hang_up_when_the_line_is_lost), CHECK(orphaned_group_is_not_stopped),
+	CHECK(stopped_orphans_are_told), CHECK(like_a_shell),
 	{ NULL, NULL },
 };

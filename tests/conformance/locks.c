@@ -140,7 +140,8 @@ static int robust(int consistent)
 {
 	pthread_mutexattr_t a;
 
-	want(!pthread_mutexattr_init(&a) && !pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) && !pthread_mutex_init(&mutex, &a));
+	want(!pthread_mutexattr_init(&a) && !pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) &&
+	     !pthread_mutex_init(&mutex, &a));
 	want(joined(start(holds_and_ends, NULL)) == THREAD_OK);
 	want_number(pthread_mutex_lock(&mutex), EOWNERDEAD);
 	if (consistent)
@@ -168,7 +169,8 @@ static int robust_while_waiting(void)
 	pthread_t t;
 
 	ready = 0;
-	want(!pthread_mutexattr_init(&a) && !pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) && !pthread_mutex_init(&mutex, &a));
+	want(!pthread_mutexattr_init(&a) && !pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) &&
+	     !pthread_mutex_init(&mutex, &a));
 	t = start(holds_a_while, NULL);
 	want_soon(ready);
 	want_number(pthread_mutex_lock(&mutex), EOWNERDEAD);
@@ -247,7 +249,8 @@ static int condition_times_out(void)
 	struct timespec t = in_ms(CLOCK_MONOTONIC, 20);
 	long before = now_ms();
 
-	want(new_mutex(PTHREAD_MUTEX_NORMAL) && !pthread_condattr_init(&a) && !pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
+	want(new_mutex(PTHREAD_MUTEX_NORMAL) && !pthread_condattr_init(&a) &&
+	     !pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
 	want(!pthread_cond_init(&c, &a) && !pthread_mutex_lock(&mutex));
 	want_number(pthread_cond_timedwait(&c, &mutex, &t), ETIMEDOUT);
 	want(now_ms() - before >= 18 && !pthread_mutex_unlock(&mutex) && !pthread_cond_destroy(&c));
@@ -325,7 +328,8 @@ static void *reads_and_writes(void *arg)
 static int rwlock_excludes(void)
 {
 	counter = readers = writers = 0;
-	want(!pthread_rwlock_init(&rw, NULL) && together(reads_and_writes) && counter == THREADS * 10 && !pthread_rwlock_destroy(&rw));
+	want(!pthread_rwlock_init(&rw, NULL) && together(reads_and_writes) && counter == THREADS * 10 &&
+	     !pthread_rwlock_destroy(&rw));
 	return 1;
 }
 
@@ -356,7 +360,8 @@ static void *rw_waits(void *arg)
 
 static int rwlock_times_out(void)
 {
-	want(!pthread_rwlock_init(&rw, NULL) && !pthread_rwlock_wrlock(&rw) && joined(start(rw_waits, NULL)) == THREAD_OK);
+	want(!pthread_rwlock_init(&rw, NULL) && !pthread_rwlock_wrlock(&rw) &&
+	     joined(start(rw_waits, NULL)) == THREAD_OK);
 	want(!pthread_rwlock_unlock(&rw));
 	return 1;
 }
@@ -451,7 +456,8 @@ static void *spins(void *arg)
 static int spin_lock(void)
 {
 	counter = 0;
-	want(!pthread_spin_init(&spin, 0) && together(spins) && counter == 100 * THREADS && !pthread_spin_trylock(&spin));
+	want(!pthread_spin_init(&spin, 0) && together(spins) && counter == 100 * THREADS &&
+	     !pthread_spin_trylock(&spin));
 	want_number(pthread_spin_trylock(&spin), EBUSY);
 	want(!pthread_spin_unlock(&spin) && !pthread_spin_destroy(&spin));
 	return 1;
@@ -464,16 +470,17 @@ static void on_signal(int sig)
 
 static int semaphore_from_handler(void)
 {
-	want(!sem_init(&semaphore, 0, 0) && signal(SIGUSR1, on_signal) == SIG_DFL && !raise(SIGUSR1) && !sem_wait(&semaphore));
+	want(!sem_init(&semaphore, 0, 0) && signal(SIGUSR1, on_signal) == SIG_DFL && !raise(SIGUSR1) &&
+	     !sem_wait(&semaphore));
 	return 1;
 }
 
 const struct check checks[] = {
-	CHECK(mutex_normal), CHECK(mutex_recursive), CHECK(mutex_errorcheck), CHECK(mutex_adaptive), CHECK(recursion),
-	CHECK(errors_are_checked), CHECK(mutex_times_out), CHECK(robust_recovered), CHECK(robust_given_up),
-	CHECK(robust_while_waiting), CHECK(mutex_inherits), CHECK(condition_signal), CHECK(condition_broadcast),
-	CHECK(condition_times_out), CHECK(producer_consumer), CHECK(rwlock_excludes), CHECK(rwlock_tries),
-	CHECK(rwlock_times_out), CHECK(barrier_in_step), CHECK(semaphore_passes), CHECK(semaphore_tries),
-	CHECK(spin_lock), CHECK(semaphore_from_handler),
+	CHECK(mutex_normal), CHECK(mutex_recursive), CHECK(mutex_errorcheck), CHECK(mutex_adaptive),
+	CHECK(recursion), CHECK(errors_are_checked), CHECK(mutex_times_out), CHECK(robust_recovered),
+	CHECK(robust_given_up), CHECK(robust_while_waiting), CHECK(mutex_inherits), CHECK(condition_signal),
+	CHECK(condition_broadcast), CHECK(condition_times_out), CHECK(producer_consumer),
+	CHECK(rwlock_excludes), CHECK(rwlock_tries), CHECK(rwlock_times_out), CHECK(barrier_in_step),
+	CHECK(semaphore_passes), CHECK(semaphore_tries), CHECK(spin_lock), CHECK(semaphore_from_handler),
 	{ NULL, NULL },
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* memory.c - mmap, munmap, mprotect, mremap, madvise, brk, with the content of each page. Shared memory is in shared.c. */
+/* memory.c - mmap, munmap, mprotect, mremap, madvise, brk, with the content of each page. Shared memory: shared.c. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <malloc.h>
@@ -65,7 +65,8 @@ static int unmap_middle(void)
 {
 	char *p = filled(10);
 
-	want(!munmap(p + 3 * PAGE, 4 * PAGE) && is_pattern(p, 3 * PAGE, 0) && is_pattern(p + 7 * PAGE, 3 * PAGE, 7 * PAGE));
+	want(!munmap(p + 3 * PAGE, 4 * PAGE) && is_pattern(p, 3 * PAGE, 0) &&
+	     is_pattern(p + 7 * PAGE, 3 * PAGE, 7 * PAGE));
 	want(!munmap(p, 10 * PAGE) && !munmap(p, 10 * PAGE));
 	return 1;
 }
@@ -124,7 +125,8 @@ static int map_fixed_noreplace(void)
 
 	want_error(mmap(p + 5 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0), EEXIST);
 	want(!munmap(p + 5 * PAGE, PAGE));
-	want(mmap(p + 5 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 5 * PAGE && is_pattern(p, 5 * PAGE, 0));
+	want(mmap(p + 5 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 5 * PAGE &&
+	     is_pattern(p, 5 * PAGE, 0));
 	want(!munmap(p, 6 * PAGE));
 	return 1;
 }
@@ -160,7 +162,8 @@ static int map_none_then_commit(void)
 	want(p != MAP_FAILED && !mprotect(p + 10 * PAGE, 5 * PAGE, RW));
 	want(is_zero(p + 10 * PAGE, 5));
 	fill_pattern(p + 10 * PAGE, 5 * PAGE, 0);
-	want(!mprotect(p, 20 * PAGE, RW) && is_zero(p, 10) && is_pattern(p + 10 * PAGE, 5 * PAGE, 0) && is_zero(p + 15 * PAGE, 5));
+	want(!mprotect(p, 20 * PAGE, RW) && is_zero(p, 10) && is_pattern(p + 10 * PAGE, 5 * PAGE, 0) &&
+	     is_zero(p + 15 * PAGE, 5));
 	want(!munmap(p, 100 * PAGE));
 	return 1;
 }
@@ -170,7 +173,8 @@ static int protect_splits_and_joins(void)
 	char *p = filled(8);
 
 	want(!mprotect(p + 2 * PAGE, 3 * PAGE, PROT_READ) && is_pattern(p, 8 * PAGE, 0));
-	want(!mprotect(p + 3 * PAGE, PAGE, PROT_NONE) && is_pattern(p, 3 * PAGE, 0) && is_pattern(p + 4 * PAGE, 4 * PAGE, 4 * PAGE));
+	want(!mprotect(p + 3 * PAGE, PAGE, PROT_NONE) && is_pattern(p, 3 * PAGE, 0) &&
+	     is_pattern(p + 4 * PAGE, 4 * PAGE, 4 * PAGE));
 	want(!mprotect(p, 8 * PAGE, RW) && is_pattern(p, 8 * PAGE, 0));
 	memset(p, 1, 8 * PAGE);
 	want(!munmap(p, 8 * PAGE));
@@ -215,7 +219,8 @@ static int remap_shrinks(void)
 	char *p = filled(8), *q = mremap(p, 8 * PAGE, 3 * PAGE, 0);
 
 	want(q == p && is_pattern(p, 3 * PAGE, 0));
-	want(mmap(p + 3 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 3 * PAGE && is_zero(p + 3 * PAGE, 1));
+	want(mmap(p + 3 * PAGE, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 3 * PAGE &&
+	     is_zero(p + 3 * PAGE, 1));
 	want(!munmap(p, 8 * PAGE));
 	return 1;
 }
@@ -236,7 +241,8 @@ static int remap_fixed(void)
 	char *p = filled(4), *to = filled(6);
 
 	want(mremap(p, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to + PAGE) == to + PAGE);
-	want(is_pattern(to, PAGE, 0) && is_pattern(to + PAGE, 4 * PAGE, 0) && is_pattern(to + 5 * PAGE, PAGE, 5 * PAGE));
+	want(is_pattern(to, PAGE, 0) && is_pattern(to + PAGE, 4 * PAGE, 0) &&
+	     is_pattern(to + 5 * PAGE, PAGE, 5 * PAGE));
 	want(mmap(p, 4 * PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p && is_zero(p, 4));
 	want(!munmap(p, 4 * PAGE) && !munmap(to, 6 * PAGE));
 	return 1;
@@ -269,7 +275,8 @@ static int advise_hints(void)
 {
 	char *p = filled(6);
 
-	want(!madvise(p, 6 * PAGE, MADV_WILLNEED) && !madvise(p, 6 * PAGE, MADV_SEQUENTIAL) && !madvise(p, 6 * PAGE, MADV_RANDOM));
+	want(!madvise(p, 6 * PAGE, MADV_WILLNEED) && !madvise(p, 6 * PAGE, MADV_SEQUENTIAL) &&
+	     !madvise(p, 6 * PAGE, MADV_RANDOM));
 	want(!madvise(p, 6 * PAGE, MADV_NORMAL) && is_pattern(p, 6 * PAGE, 0));
 	want_error(madvise(p + 1, PAGE, MADV_NORMAL), EINVAL);
 	want_error(madvise(p, PAGE, 12345), EINVAL);
@@ -308,7 +315,8 @@ static int file_private_offset(void)
 	int fd = pattern_file("f", 3 * PAGE + 100);
 	char *p = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 2 * PAGE);
 
-	want(p != MAP_FAILED && !close(fd) && is_pattern(p, PAGE + 100, 2 * PAGE) && !p[PAGE + 100] && !p[2 * PAGE - 1]);
+	want(p != MAP_FAILED && !close(fd) && is_pattern(p, PAGE + 100, 2 * PAGE) && !p[PAGE + 100] &&
+	     !p[2 * PAGE - 1]);
 	want(!munmap(p, 2 * PAGE));
 	fd = open("f", O_RDONLY);
 	want_error(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 100), EINVAL);
@@ -425,12 +433,13 @@ static int which_are_resident(void)
 
 const struct check checks[] = {
 	CHECK(map_is_zero), CHECK(read_before_write), CHECK(unmap_middle), CHECK(unmap_head_tail),
-	CHECK(new_memory_is_zero_again), CHECK(map_errors), CHECK(map_fixed_replaces), CHECK(map_fixed_noreplace),
-	CHECK(map_hint), CHECK(map_big_sparse), CHECK(map_none_then_commit), CHECK(protect_splits_and_joins),
-	CHECK(protect_errors), CHECK(protect_to_code), CHECK(remap_grows), CHECK(remap_shrinks),
-	CHECK(remap_must_not_move), CHECK(remap_fixed), CHECK(remap_errors), CHECK(advise_dontneed),
-	CHECK(advise_hints), CHECK(brk_moves), CHECK(file_private), CHECK(file_private_offset),
-	CHECK(file_wrong_mode), CHECK(many_mappings), CHECK(malloc_sizes), CHECK(malloc_aligned),
-	CHECK(malloc_too_much), CHECK(stack_grows), CHECK(lock_memory), CHECK(which_are_resident),
+	CHECK(new_memory_is_zero_again), CHECK(map_errors), CHECK(map_fixed_replaces),
+	CHECK(map_fixed_noreplace), CHECK(map_hint), CHECK(map_big_sparse), CHECK(map_none_then_commit),
+	CHECK(protect_splits_and_joins), CHECK(protect_errors), CHECK(protect_to_code), CHECK(remap_grows),
+	CHECK(remap_shrinks), CHECK(remap_must_not_move), CHECK(remap_fixed), CHECK(remap_errors),
+	CHECK(advise_dontneed), CHECK(advise_hints), CHECK(brk_moves), CHECK(file_private),
+	CHECK(file_private_offset), CHECK(file_wrong_mode), CHECK(many_mappings), CHECK(malloc_sizes),
+	CHECK(malloc_aligned), CHECK(malloc_too_much), CHECK(stack_grows), CHECK(lock_memory),
+	CHECK(which_are_resident),
 	{ NULL, NULL },
 };

@@ -262,7 +262,8 @@ static int mkdir_rmdir(void)
 {
 	struct stat st;
 
-	want(!mkdir("d", 0750) && !stat("d", &st) && S_ISDIR(st.st_mode) && (st.st_mode & 0777) == 0750 && st.st_nlink == 2);
+	want(!mkdir("d", 0750) && !stat("d", &st) && S_ISDIR(st.st_mode) && (st.st_mode & 0777) == 0750 &&
+	     st.st_nlink == 2);
 	want_error(mkdir("d", 0755), EEXIST);
 	want_error(mkdir("x/y", 0755), ENOENT);
 	want(!mkdir("d/e", 0755) && links("d") == 3 && !rmdir("d/e") && !rmdir("d"));
@@ -344,7 +345,8 @@ static int umask_applies(void)
 
 	want(umask(027) == 022 && touch("f") && !stat("f", &st) && (st.st_mode & 0777) == 0640);
 	want(!mkdir("d", 0777) && !stat("d", &st) && (st.st_mode & 0777) == 0750);
-	want(umask(0) == 027 && open("g", O_CREAT | O_WRONLY, 0666) >= 0 && !stat("g", &st) && (st.st_mode & 0777) == 0666);
+	want(umask(0) == 027 && open("g", O_CREAT | O_WRONLY, 0666) >= 0 && !stat("g", &st) &&
+	     (st.st_mode & 0777) == 0666);
 	return 1;
 }
 
@@ -469,7 +471,8 @@ static int glob_matches(void)
 {
 	glob_t g;
 
-	want(fill("d", 12) && !glob("d/file-1*", 0, NULL, &g) && g.gl_pathc == 3 && !strcmp(g.gl_pathv[2], "d/file-11"));
+	want(fill("d", 12) && !glob("d/file-1*", 0, NULL, &g) && g.gl_pathc == 3 &&
+	     !strcmp(g.gl_pathv[2], "d/file-11"));
 	globfree(&g);
 	want(glob("none*", 0, NULL, &g) == GLOB_NOMATCH);
 	return 1;
@@ -492,12 +495,13 @@ static int nftw_walks(void)
 
 const struct check checks[] = {
 	CHECK(open_creates), CHECK(open_lowest_descriptor), CHECK(open_errors), CHECK(names_too_long),
-	CHECK(long_path_works), CHECK(openat_relative), CHECK(open_nofollow), CHECK(open_path), CHECK(open_tmpfile),
-	CHECK(symlink_loop), CHECK(symlink_readlink), CHECK(at_calls), CHECK(hard_links), CHECK(unlink_directory),
-	CHECK(rename_replaces), CHECK(rename_errors), CHECK(rename_noreplace), CHECK(rename_exchange),
-	CHECK(mkdir_rmdir), CHECK(mkfifo_mknod), CHECK(access_modes), CHECK(mkstemp_names), CHECK(cwd),
-	CHECK(cwd_removed), CHECK(realpath_resolves), CHECK(umask_applies), CHECK(readdir_finds_all),
-	CHECK(rewinddir_again), CHECK(seekdir_goes_back), CHECK(getdents_of_little_room), CHECK(readdir_errors),
-	CHECK(scandir_sorts), CHECK(glob_matches), CHECK(nftw_walks),
+	CHECK(long_path_works), CHECK(openat_relative), CHECK(open_nofollow), CHECK(open_path),
+	CHECK(open_tmpfile), CHECK(symlink_loop), CHECK(symlink_readlink), CHECK(at_calls), CHECK(hard_links),
+	CHECK(unlink_directory), CHECK(rename_replaces), CHECK(rename_errors), CHECK(rename_noreplace),
+	CHECK(rename_exchange), CHECK(mkdir_rmdir), CHECK(mkfifo_mknod), CHECK(access_modes),
+	CHECK(mkstemp_names), CHECK(cwd), CHECK(cwd_removed), CHECK(realpath_resolves), CHECK(umask_applies),
+	CHECK(readdir_finds_all), CHECK(rewinddir_again), CHECK(seekdir_goes_back),
+	CHECK(getdents_of_little_room), CHECK(readdir_errors), CHECK(scandir_sorts), CHECK(glob_matches),
+	CHECK(nftw_walks),
 	{ NULL, NULL },
 };

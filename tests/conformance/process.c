@@ -123,7 +123,8 @@ static int proc_fd_directory(void)
 
 	want(fd == 42 && d);
 	while ((e = readdir(d)))
-		seen += !strcmp(e->d_name, "0") || !strcmp(e->d_name, "1") || !strcmp(e->d_name, "42") || !strcmp(e->d_name, "41");
+		seen += !strcmp(e->d_name, "0") || !strcmp(e->d_name, "1") || !strcmp(e->d_name, "42") ||
+			!strcmp(e->d_name, "41");
 	closedir(d);
 	want(seen == 3);
 	return 1;
@@ -252,9 +253,9 @@ static int no_such_call(void)
 }
 
 const struct check checks[] = {
-	CHECK(prctl_name), CHECK(prctl_flags), CHECK(prctl_subreaper), CHECK(prctl_timer_slack), CHECK(proc_status),
-	CHECK(proc_stat), CHECK(proc_descriptors), CHECK(proc_fd_directory), CHECK(proc_maps),
-	CHECK(proc_limits_and_system), CHECK(auxiliary_vector), CHECK(jumps), CHECK(jump_restores_mask),
-	CHECK(contexts), CHECK(fs_base), CHECK(no_such_call),
+	CHECK(prctl_name), CHECK(prctl_flags), CHECK(prctl_subreaper), CHECK(prctl_timer_slack),
+	CHECK(proc_status), CHECK(proc_stat), CHECK(proc_descriptors), CHECK(proc_fd_directory),
+	CHECK(proc_maps), CHECK(proc_limits_and_system), CHECK(auxiliary_vector), CHECK(jumps),
+	CHECK(jump_restores_mask), CHECK(contexts), CHECK(fs_base), CHECK(no_such_call),
 	{ NULL, NULL },
 };

@@ -118,7 +118,8 @@ static int semaphore_status(void)
 	union semun u = { .buf = &d };
 	int s = semget(IPC_PRIVATE, 2, 0640);
 
-	want(!semctl(s, 0, IPC_STAT, u) && d.sem_nsems == 2 && (d.sem_perm.mode & 0777) == 0640 && !semctl(s, 0, IPC_RMID));
+	want(!semctl(s, 0, IPC_STAT, u) && d.sem_nsems == 2 && (d.sem_perm.mode & 0777) == 0640 &&
+	     !semctl(s, 0, IPC_RMID));
 	want_error(semget(IPC_PRIVATE, -1, 0600), EINVAL);
 	want_error(semget(0x12344321, 1, 0600), ENOENT);
 	return 1;

@@ -137,7 +137,8 @@ static int memfd_seals(void)
 {
 	int fd = memfd("name", 2);	/* MFD_ALLOW_SEALING */
 
-	want(!ftruncate(fd, PAGE) && fcntl(fd, F_GET_SEALS) == 0 && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
+	want(!ftruncate(fd, PAGE) && fcntl(fd, F_GET_SEALS) == 0 &&
+	     !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
 	want_error(ftruncate(fd, 10), EPERM);
 	want_error(ftruncate(fd, 2 * PAGE), EPERM);
 	want(!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) && fcntl(fd, F_GET_SEALS) == 14);
@@ -198,10 +199,12 @@ static int sysv_attach(void)
 	struct shmid_ds d;
 	char *p, *q;
 
-	want(id >= 0 && (p = shmat(id, NULL, 0)) != (void *)-1 && !p[0] && (q = shmat(id, NULL, 0)) != (void *)-1 && p != q);
+	want(id >= 0 && (p = shmat(id, NULL, 0)) != (void *)-1 && !p[0] && (q = shmat(id, NULL, 0)) != (void *)-1 &&
+	     p != q);
 	p[2 * PAGE] = 7;
 	want(q[2 * PAGE] == 7 && !shmctl(id, IPC_STAT, &d) && d.shm_nattch == 2 && d.shm_segsz == 2 * PAGE + 10);
-	want(d.shm_cpid == getpid() && d.shm_lpid == getpid() && !shmdt(p) && !shmctl(id, IPC_STAT, &d) && d.shm_nattch == 1);
+	want(d.shm_cpid == getpid() && d.shm_lpid == getpid() && !shmdt(p) && !shmctl(id, IPC_STAT, &d) &&
+	     d.shm_nattch == 1);
 	want(!shmctl(id, IPC_RMID, NULL) && q[2 * PAGE] == 7 && !shmdt(q));
 	want_error(shmat(id, NULL, 0), EINVAL);
 	return 1;
@@ -246,9 +249,10 @@ static int sysv_at_an_address(void)
 }
 
 const struct check checks[] = {
-	CHECK(anonymous), CHECK(two_views_of_a_file), CHECK(writes_reach_the_file), CHECK(writes_are_seen_at_once),
-	CHECK(file_modes), CHECK(sync_errors), CHECK(memfd_maps), CHECK(memfd_private), CHECK(memfd_seals),
-	CHECK(remap_shared), CHECK(dontneed_keeps_shared), CHECK(posix_names), CHECK(sysv_attach),
-	CHECK(sysv_read_only), CHECK(sysv_keys), CHECK(sysv_at_an_address),
+	CHECK(anonymous), CHECK(two_views_of_a_file), CHECK(writes_reach_the_file),
+	CHECK(writes_are_seen_at_once), CHECK(file_modes), CHECK(sync_errors), CHECK(memfd_maps),
+	CHECK(memfd_private), CHECK(memfd_seals), CHECK(remap_shared), CHECK(dontneed_keeps_shared),
+	CHECK(posix_names), CHECK(sysv_attach), CHECK(sysv_read_only), CHECK(sysv_keys),
+	CHECK(sysv_at_an_address),
 	{ NULL, NULL },
 };

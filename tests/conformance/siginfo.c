@@ -118,7 +118,8 @@ static int of_a_child(void)
 	if (!pid)
 		_exit(43);
 	want_soon(count == 1);
-	want(got->si_signo == SIGCHLD && got->si_code == CLD_EXITED && got->si_pid == pid && got->si_status == 43 && got->si_uid == 0);
+	want(got->si_signo == SIGCHLD && got->si_code == CLD_EXITED && got->si_pid == pid && got->si_status == 43 &&
+	     got->si_uid == 0);
 	want(WEXITSTATUS(status_of(pid)) == 43);
 	return 1;
 }
@@ -134,7 +135,8 @@ static int of_a_killed_child(void)
 			pause();
 	want(!kill(pid, SIGTERM));
 	want_soon(count == 1);
-	want(got->si_code == CLD_KILLED && got->si_pid == pid && got->si_status == SIGTERM && status_of(pid) == SIGTERM);
+	want(got->si_code == CLD_KILLED && got->si_pid == pid && got->si_status == SIGTERM &&
+	     status_of(pid) == SIGTERM);
 	return 1;
 }
 
@@ -205,7 +207,8 @@ static int of_a_message_queue(void)
 	mqd_t q;
 
 	mq_unlink("/conformance");
-	want((q = mq_open("/conformance", O_RDWR | O_CREAT | O_EXCL, 0600, &a)) >= 0 && handle(SIGUSR2) && !mq_notify(q, &e));
+	want((q = mq_open("/conformance", O_RDWR | O_CREAT | O_EXCL, 0600, &a)) >= 0 && handle(SIGUSR2) &&
+	     !mq_notify(q, &e));
 	want_error(mq_notify(q, &e), EBUSY);
 	want(!mq_send(q, "x", 1, 0));
 	want_soon(count == 1);
@@ -306,11 +309,14 @@ static int descriptor(void)
 	struct signalfd_siginfo i;
 	struct pollfd f;
 
-	want(block(SIGUSR1) && (f.fd = signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC)) >= 0 && fcntl(f.fd, F_GETFD) == FD_CLOEXEC);
+	want(block(SIGUSR1) && (f.fd = signalfd(-1, &s, SFD_NONBLOCK | SFD_CLOEXEC)) >= 0 &&
+	     fcntl(f.fd, F_GETFD) == FD_CLOEXEC);
 	want_error(read(f.fd, &i, sizeof(i)), EAGAIN);
 	f.events = POLLIN;
-	want(poll(&f, 1, 0) == 0 && !sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = 9 }) && poll(&f, 1, 0) == 1);
-	want(read(f.fd, &i, sizeof(i)) == sizeof(i) && i.ssi_signo == SIGUSR1 && i.ssi_int == 9 && i.ssi_pid == (unsigned)getpid());
+	want(poll(&f, 1, 0) == 0 && !sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = 9 }) &&
+	     poll(&f, 1, 0) == 1);
+	want(read(f.fd, &i, sizeof(i)) == sizeof(i) && i.ssi_signo == SIGUSR1 && i.ssi_int == 9 &&
+	     i.ssi_pid == (unsigned)getpid());
 	want(i.ssi_code == SI_QUEUE);
 	want_error(read(f.fd, &i, sizeof(i)), EAGAIN);
 	want_error(read(f.fd, &i, 10), EINVAL);
@@ -328,7 +334,8 @@ static int descriptor_of_several(void)
 		want(!sigqueue(getpid(), sig, (union sigval){ .sival_int = n }));
 	want(read(fd, i, sizeof(i)) == 3 * sizeof(*i) && i[0].ssi_int == 0 && i[2].ssi_int == 2);
 	s = only(SIGUSR2);
-	want(signalfd(fd, &s, 0) == fd && !raise(SIGUSR2) && read(fd, i, sizeof(i)) == sizeof(*i) && i->ssi_signo == SIGUSR2);
+	want(signalfd(fd, &s, 0) == fd && !raise(SIGUSR2) && read(fd, i, sizeof(i)) == sizeof(*i) &&
+	     i->ssi_signo == SIGUSR2);
 	return 1;
 }
 
@@ -345,7 +352,8 @@ static int descriptor_of_a_child(void)
 	if (!pid)
 		_exit(3);
 	want(epoll_wait(ep, &e, 1, 10000) == 1 && read(fd, &i, sizeof(i)) == sizeof(i));
-	want(i.ssi_signo == SIGCHLD && i.ssi_pid == (unsigned)pid && i.ssi_status == 3 && WEXITSTATUS(status_of(pid)) == 3);
+	want(i.ssi_signo == SIGCHLD && i.ssi_pid == (unsigned)pid && i.ssi_status == 3 &&
+	     WEXITSTATUS(status_of(pid)) == 3);
 	return 1;
 }
 
@@ -362,8 +370,8 @@ static int descriptor_errors(void)
 const struct check checks[] = {
 	CHECK(of_kill), CHECK(of_tgkill), CHECK(of_another_process), CHECK(of_sigqueue), CHECK(queue_in_order),
 	CHECK(of_a_child), CHECK(of_a_killed_child), CHECK(of_a_stopped_child), CHECK(no_news_of_stops),
-	CHECK(of_a_timer), CHECK(of_an_alarm), CHECK(of_a_message_queue), CHECK(of_input), CHECK(waitinfo), CHECK(timedwait), CHECK(wait_for_one_that_comes),
-	CHECK(wait_is_interrupted), CHECK(wait_for_a_child), CHECK(descriptor), CHECK(descriptor_of_several),
-	CHECK(descriptor_of_a_child), CHECK(descriptor_errors),
+	CHECK(of_a_timer), CHECK(of_an_alarm), CHECK(of_a_message_queue), CHECK(of_input), CHECK(waitinfo),
+	CHECK(timedwait), CHECK(wait_for_one_that_comes), CHECK(wait_is_interrupted), CHECK(wait_for_a_child),
+	CHECK(descriptor), CHECK(descriptor_of_several), CHECK(descriptor_of_a_child), CHECK(descriptor_errors),
 	{ NULL, NULL },
 };

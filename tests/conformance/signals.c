@@ -124,11 +124,14 @@ static int mask_operations(void)
 {
 	sigset_t s = set_of(SIGUSR1, SIGUSR2), old;
 
-	want(!sigprocmask(SIG_SETMASK, &s, &old) && !sigismember(&old, SIGUSR1) && is_blocked(SIGUSR1) && is_blocked(SIGUSR2));
-	want(unblock(SIGUSR1, 0) && !is_blocked(SIGUSR1) && is_blocked(SIGUSR2) && block(SIGHUP, 0) && is_blocked(SIGHUP));
+	want(!sigprocmask(SIG_SETMASK, &s, &old) && !sigismember(&old, SIGUSR1) && is_blocked(SIGUSR1) &&
+	     is_blocked(SIGUSR2));
+	want(unblock(SIGUSR1, 0) && !is_blocked(SIGUSR1) && is_blocked(SIGUSR2) && block(SIGHUP, 0) &&
+	     is_blocked(SIGHUP));
 	want(!sigprocmask(SIG_SETMASK, &old, NULL) && !is_blocked(SIGUSR2));
 	sigfillset(&s);
-	want(!sigprocmask(SIG_SETMASK, &s, NULL) && !is_blocked(SIGKILL) && !is_blocked(SIGSTOP) && is_blocked(SIGSEGV));
+	want(!sigprocmask(SIG_SETMASK, &s, NULL) && !is_blocked(SIGKILL) && !is_blocked(SIGSTOP) &&
+	     is_blocked(SIGSEGV));
 	want(!sigprocmask(SIG_SETMASK, &old, NULL));
 	return 1;
 }
@@ -144,7 +147,8 @@ static int mask_in_handler(void)
 	struct sigaction sa = { .sa_handler = looks_at_mask };
 
 	sigaddset(&sa.sa_mask, SIGUSR2);
-	want(!sigaction(SIGUSR1, &sa, NULL) && !raise(SIGUSR1) && last == 110 && !is_blocked(SIGUSR1) && !is_blocked(SIGUSR2));
+	want(!sigaction(SIGUSR1, &sa, NULL) && !raise(SIGUSR1) && last == 110 && !is_blocked(SIGUSR1) &&
+	     !is_blocked(SIGUSR2));
 	want(block(SIGHUP, 0) && !raise(SIGUSR1) && last == 111 && is_blocked(SIGHUP));
 	return 1;
 }
@@ -201,7 +205,8 @@ static void raises_other(int sig)
 static int nested_different(void)
 {
 	want(handle(SIGUSR1, raises_other, 0) && handle(SIGUSR2, raises_other, 0) && handle(SIGHUP, raises_other, 0));
-	want(!raise(SIGUSR1) && depth == 6 && order[0] == SIGUSR1 && order[2] == SIGHUP && order[3] == -SIGHUP && order[5] == -SIGUSR1);
+	want(!raise(SIGUSR1) && depth == 6 && order[0] == SIGUSR1 && order[2] == SIGHUP && order[3] == -SIGHUP &&
+	     order[5] == -SIGUSR1);
 	return 1;
 }
 
@@ -267,7 +272,8 @@ static int suspend_for_another(void)
 		_exit(0);
 	}
 	want_error(sigsuspend(&s), EINTR);
-	want(count == 1 && last == SIGUSR2 && is_pending(SIGUSR1) && status_of(pid) == 0 && signal(SIGUSR1, SIG_IGN) == counts);
+	want(count == 1 && last == SIGUSR2 && is_pending(SIGUSR1) && status_of(pid) == 0 &&
+	     signal(SIGUSR1, SIG_IGN) == counts);
 	return 1;
 }
 
@@ -535,7 +541,8 @@ static void *blocks_it(void *arg)
 {
 	sigset_t s = set_of(SIGUSR1, 0);
 
-	want(!pthread_sigmask(SIG_BLOCK, &s, NULL) && idles(NULL) && !sigpending(&s) && sigismember(&s, SIGUSR1) == (arg != NULL));
+	want(!pthread_sigmask(SIG_BLOCK, &s, NULL) && idles(NULL) && !sigpending(&s) &&
+	     sigismember(&s, SIGUSR1) == (arg != NULL));
 	return THREAD_OK;
 }
 
@@ -580,7 +587,8 @@ static int mask_is_inherited(void)
 	pthread_t t;
 	void *r;
 
-	want(block(SIGUSR2, 0) && !pthread_create(&t, NULL, mask_of_creator, NULL) && !pthread_join(t, &r) && r == THREAD_OK);
+	want(block(SIGUSR2, 0) && !pthread_create(&t, NULL, mask_of_creator, NULL) && !pthread_join(t, &r) &&
+	     r == THREAD_OK);
 	return 1;
 }
 
@@ -623,14 +631,15 @@ static int interrupts_a_lock_holder(void)
 }
 
 const struct check checks[] = {
-	CHECK(handler_runs), CHECK(each_signal), CHECK(many_times), CHECK(ignored), CHECK(blocked_then_delivered),
-	CHECK(ignoring_drops_pending), CHECK(mask_operations), CHECK(mask_in_handler), CHECK(not_nested_by_default),
-	CHECK(nested_with_nodefer), CHECK(nested_different), CHECK(reset_after_one), CHECK(action_is_told),
-	CHECK(lowest_first), CHECK(realtime_queues), CHECK(suspend_waits), CHECK(suspend_for_another),
-	CHECK(pause_ends), CHECK(jump_out), CHECK(jump_out_keeping_mask), CHECK(jump_many_times),
-	CHECK(registers_survive), CHECK(interrupted_anywhere), CHECK(handlers_after_fork),
-	CHECK(child_signals_parent), CHECK(end_of_child), CHECK(reaping_handler), CHECK(group_gets_it),
-	CHECK(not_allowed), CHECK(to_one_thread), CHECK(masks_are_their_own), CHECK(pending_is_of_the_thread),
+	CHECK(handler_runs), CHECK(each_signal), CHECK(many_times), CHECK(ignored),
+	CHECK(blocked_then_delivered), CHECK(ignoring_drops_pending), CHECK(mask_operations),
+	CHECK(mask_in_handler), CHECK(not_nested_by_default), CHECK(nested_with_nodefer),
+	CHECK(nested_different), CHECK(reset_after_one), CHECK(action_is_told), CHECK(lowest_first),
+	CHECK(realtime_queues), CHECK(suspend_waits), CHECK(suspend_for_another), CHECK(pause_ends),
+	CHECK(jump_out), CHECK(jump_out_keeping_mask), CHECK(jump_many_times), CHECK(registers_survive),
+	CHECK(interrupted_anywhere), CHECK(handlers_after_fork), CHECK(child_signals_parent),
+	CHECK(end_of_child), CHECK(reaping_handler), CHECK(group_gets_it), CHECK(not_allowed),
+	CHECK(to_one_thread), CHECK(masks_are_their_own), CHECK(pending_is_of_the_thread),
 	CHECK(mask_is_inherited), CHECK(one_thread_waits), CHECK(interrupts_a_lock_holder),
 	{ NULL, NULL },
 };

@@ -39,8 +39,10 @@ static int pipe_to_socket(void)
 	int p[2], s[2];
 
 	want(!pipe(p) && !socketpair(AF_UNIX, SOCK_STREAM, 0, s) && write(p[1], "hello", 5) == 5);
-	want(splice(p[0], NULL, s[0], NULL, 100, 0) == 5 && read(s[1], buffer, 100) == 5 && !memcmp(buffer, "hello", 5));
-	want(write(s[1], "back", 4) == 4 && splice(s[0], NULL, p[1], NULL, 100, 0) == 4 && read(p[0], buffer, 100) == 4);
+	want(splice(p[0], NULL, s[0], NULL, 100, 0) == 5 && read(s[1], buffer, 100) == 5 &&
+	     !memcmp(buffer, "hello", 5));
+	want(write(s[1], "back", 4) == 4 && splice(s[0], NULL, p[1], NULL, 100, 0) == 4 &&
+	     read(p[0], buffer, 100) == 4);
 	return 1;
 }
 
@@ -59,7 +61,8 @@ static int vmsplice_writes(void)
 	struct iovec iov[2] = { { "hello ", 6 }, { "world", 5 } };
 	int p[2];
 
-	want(!pipe(p) && vmsplice(p[1], iov, 2, 0) == 11 && read(p[0], buffer, 100) == 11 && !memcmp(buffer, "hello world", 11));
+	want(!pipe(p) && vmsplice(p[1], iov, 2, 0) == 11 && read(p[0], buffer, 100) == 11 &&
+	     !memcmp(buffer, "hello world", 11));
 	return 1;
 }
 
@@ -88,7 +91,7 @@ static int errors(void)
 }
 
 const struct check checks[] = {
-	CHECK(file_to_pipe), CHECK(pipe_to_file), CHECK(pipe_to_socket), CHECK(tee_copies), CHECK(vmsplice_writes),
-	CHECK(vmsplice_reads), CHECK(errors),
+	CHECK(file_to_pipe), CHECK(pipe_to_file), CHECK(pipe_to_socket), CHECK(tee_copies),
+	CHECK(vmsplice_writes), CHECK(vmsplice_reads), CHECK(errors),
 	{ NULL, NULL },
 };

@@ -59,7 +59,8 @@ static int raw_passes(void)
 {
 	int t[2];
 
-	want(terminal(t, 1) && write(t[0], "a\rb\n\003", 5) == 5 && read(t[1], buffer, 100) == 5 && !memcmp(buffer, "a\rb\n\003", 5));
+	want(terminal(t, 1) && write(t[0], "a\rb\n\003", 5) == 5 && read(t[1], buffer, 100) == 5 &&
+	     !memcmp(buffer, "a\rb\n\003", 5));
 	want(write(t[1], "x\ny", 3) == 3 && read(t[0], buffer, 100) == 3 && !memcmp(buffer, "x\ny", 3));
 	return 1;
 }
@@ -68,7 +69,8 @@ static int lines_are_cooked(void)
 {
 	int t[2];
 
-	want(terminal(t, 0) && write(t[0], "abx\177c", 5) == 5 && stays_unreadable(t[1]) && write(t[0], "\rnext", 5) == 5);
+	want(terminal(t, 0) && write(t[0], "abx\177c", 5) == 5 && stays_unreadable(t[1]) &&
+	     write(t[0], "\rnext", 5) == 5);
 	want(readable(t[1]) && read(t[1], buffer, 100) == 4 && !memcmp(buffer, "abc\n", 4) && stays_unreadable(t[1]));
 	want(write(t[0], "\nshort\n", 7) == 7 && read(t[1], buffer, 2) == 2 && !memcmp(buffer, "ne", 2));
 	want(read(t[1], buffer, 100) == 3 && read(t[1], buffer, 100) == 6);
@@ -79,7 +81,8 @@ static int echo(void)
 {
 	int t[2], n;
 
-	want(terminal(t, 0) && write(t[0], "ab\n", 3) == 3 && (n = read(t[0], buffer, 100)) == 4 && !memcmp(buffer, "ab\r\n", 4));
+	want(terminal(t, 0) && write(t[0], "ab\n", 3) == 3 && (n = read(t[0], buffer, 100)) == 4 &&
+	     !memcmp(buffer, "ab\r\n", 4));
 	want(write(t[1], "out\n", 4) == 4 && read(t[0], buffer, 100) == 5 && !memcmp(buffer, "out\r\n", 5));
 	return 1;
 }
@@ -88,7 +91,8 @@ static int end_of_input(void)
 {
 	int t[2];
 
-	want(terminal(t, 0) && write(t[0], "ab\004\004", 4) == 4 && read(t[1], buffer, 100) == 2 && read(t[1], buffer, 100) == 0);
+	want(terminal(t, 0) && write(t[0], "ab\004\004", 4) == 4 && read(t[1], buffer, 100) == 2 &&
+	     read(t[1], buffer, 100) == 0);
 	return 1;
 }
 
@@ -102,7 +106,8 @@ static int attributes(void)
 	a.c_lflag &= ~ECHO;
 	a.c_cc[VINTR] = 7;
 	want(!tcsetattr(t[1], TCSADRAIN, &a) && !tcgetattr(t[0], &b) && !(b.c_lflag & ECHO) && b.c_cc[VINTR] == 7);
-	want(!cfsetspeed(&a, B9600) && !tcsetattr(t[1], TCSAFLUSH, &a) && !tcgetattr(t[1], &b) && cfgetospeed(&b) == B9600);
+	want(!cfsetspeed(&a, B9600) && !tcsetattr(t[1], TCSAFLUSH, &a) && !tcgetattr(t[1], &b) &&
+	     cfgetospeed(&b) == B9600);
 	want_error(tcgetattr(open("/dev/null", O_RDWR), &a), ENOTTY);
 	return 1;
 }
@@ -112,7 +117,8 @@ static int window_size(void)
 	struct winsize w = { 25, 80, 3, 4 }, got;
 	int t[2];
 
-	want(!openpty(&t[0], &t[1], NULL, NULL, &w) && !ioctl(t[1], TIOCGWINSZ, &got) && got.ws_row == 25 && got.ws_col == 80);
+	want(!openpty(&t[0], &t[1], NULL, NULL, &w) && !ioctl(t[1], TIOCGWINSZ, &got) && got.ws_row == 25 &&
+	     got.ws_col == 80);
 	w.ws_row = 40;
 	want(!ioctl(t[0], TIOCSWINSZ, &w) && !ioctl(t[1], TIOCGWINSZ, &got) && got.ws_row == 40 && got.ws_xpixel == 3);
 	return 1;

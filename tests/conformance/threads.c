@@ -259,7 +259,8 @@ static int stack_size(void)
 	pthread_t t;
 	size_t n;
 
-	want(!pthread_attr_init(&a) && !pthread_attr_setstacksize(&a, 200000) && !pthread_attr_getstacksize(&a, &n) && n == 200000);
+	want(!pthread_attr_init(&a) && !pthread_attr_setstacksize(&a, 200000) && !pthread_attr_getstacksize(&a, &n) &&
+	     n == 200000);
 	want_number(pthread_attr_setstacksize(&a, 100), EINVAL);
 	want(!pthread_create(&t, &a, uses_stack, NULL) && joined(t) == THREAD_OK && !pthread_attr_destroy(&a));
 	return 1;
@@ -284,7 +285,8 @@ static void *knows_stack(void *arg)
 	void *at;
 
 	want(!pthread_getattr_np(pthread_self(), &a) && !pthread_attr_getstack(&a, &at, &size));
-	want((void *)&a > at && (char *)&a < (char *)at + size && !pthread_attr_getguardsize(&a, &guard) && guard >= PAGE);
+	want((void *)&a > at && (char *)&a < (char *)at + size && !pthread_attr_getguardsize(&a, &guard) &&
+	     guard >= PAGE);
 	return THREAD_OK;
 }
 
@@ -623,7 +625,8 @@ static int cancel_in_condition(void)
 	want((t = start(waits_for_condition, NULL)));
 	want_soon(ready);
 	want(!pthread_mutex_lock(&mutex) && !pthread_mutex_unlock(&mutex));
-	want(!pthread_cancel(t) && joined(t) == PTHREAD_CANCELED && !pthread_mutex_trylock(&mutex) && !pthread_mutex_unlock(&mutex));
+	want(!pthread_cancel(t) && joined(t) == PTHREAD_CANCELED && !pthread_mutex_trylock(&mutex) &&
+	     !pthread_mutex_unlock(&mutex));
 	return 1;
 }
 
@@ -732,13 +735,14 @@ static int cpu_clocks(void)
 }
 
 const struct check checks[] = {
-	CHECK(create_join), CHECK(exit_value), CHECK(many_in_turn), CHECK(many_at_once), CHECK(memory_is_common),
-	CHECK(detached), CHECK(ids), CHECK(thread_local), CHECK(errno_is_its_own), CHECK(keys), CHECK(runs_once),
-	CHECK(stack_size), CHECK(stack_of_its_own), CHECK(stack_is_known), CHECK(stack_guard), CHECK(join_errors),
-	CHECK(end_of_process_ends_threads), CHECK(thread_ends_process), CHECK(main_thread_ends_first),
-	CHECK(fault_ends_process), CHECK(fork_from_a_thread), CHECK(fork_with_threads_running),
-	CHECK(exec_from_a_thread), CHECK(cancel_in_read), CHECK(cancel_at_test), CHECK(cancel_is_put_off),
-	CHECK(cancel_asynchronous), CHECK(cancel_in_semaphore), CHECK(cancel_in_condition),
-	CHECK(system_calls_at_once), CHECK(mappings_at_once), CHECK(malloc_at_once), CHECK(cpu_clocks),
+	CHECK(create_join), CHECK(exit_value), CHECK(many_in_turn), CHECK(many_at_once),
+	CHECK(memory_is_common), CHECK(detached), CHECK(ids), CHECK(thread_local), CHECK(errno_is_its_own),
+	CHECK(keys), CHECK(runs_once), CHECK(stack_size), CHECK(stack_of_its_own), CHECK(stack_is_known),
+	CHECK(stack_guard), CHECK(join_errors), CHECK(end_of_process_ends_threads), CHECK(thread_ends_process),
+	CHECK(main_thread_ends_first), CHECK(fault_ends_process), CHECK(fork_from_a_thread),
+	CHECK(fork_with_threads_running), CHECK(exec_from_a_thread), CHECK(cancel_in_read),
+	CHECK(cancel_at_test), CHECK(cancel_is_put_off), CHECK(cancel_asynchronous), CHECK(cancel_in_semaphore),
+	CHECK(cancel_in_condition), CHECK(system_calls_at_once), CHECK(mappings_at_once), CHECK(malloc_at_once),
+	CHECK(cpu_clocks),
 	{ NULL, NULL },
 };

@@ -156,7 +156,8 @@ static int calendar(void)
 	time_t t = 1000000000, day = 86400 * 366L;
 	char text[40];
 
-	want(gmtime_r(&t, &tm) && tm.tm_year == 101 && tm.tm_mon == 8 && tm.tm_mday == 9 && tm.tm_hour == 1 && tm.tm_wday == 0);
+	want(gmtime_r(&t, &tm) && tm.tm_year == 101 && tm.tm_mon == 8 && tm.tm_mday == 9 && tm.tm_hour == 1 &&
+	     tm.tm_wday == 0);
 	want(strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 19 && !strcmp(text, "2001-09-09 01:46:40"));
 	want(timegm(&tm) == t && difftime(t + day, t) == day);
 	return 1;

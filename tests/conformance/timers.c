@@ -120,7 +120,8 @@ static int posix_timer_absolute(void)
 	struct itimerspec t = { 0 };
 	timer_t timer;
 
-	want(handle(SIGALRM, 0) && !timer_create(CLOCK_REALTIME, NULL, &timer) && !clock_gettime(CLOCK_REALTIME, &t.it_value));
+	want(handle(SIGALRM, 0) && !timer_create(CLOCK_REALTIME, NULL, &timer) &&
+	     !clock_gettime(CLOCK_REALTIME, &t.it_value));
 	want(!timer_settime(timer, TIMER_ABSTIME, &t, NULL));
 	want_soon(count == 1);
 	want(!timer_delete(timer));
@@ -137,7 +138,8 @@ static int posix_timer_overrun(void)
 
 	sigemptyset(&s);
 	sigaddset(&s, SIGUSR1);
-	want(!sigprocmask(SIG_BLOCK, &s, NULL) && !timer_create(CLOCK_MONOTONIC, &e, &timer) && !timer_settime(timer, 0, &t, NULL));
+	want(!sigprocmask(SIG_BLOCK, &s, NULL) && !timer_create(CLOCK_MONOTONIC, &e, &timer) &&
+	     !timer_settime(timer, 0, &t, NULL));
 	sleep_ms(50);
 	want(sigwaitinfo(&s, &i) == SIGUSR1 && timer_getoverrun(timer) >= 5 && !timer_delete(timer));
 	want(signal(SIGUSR1, SIG_IGN) != SIG_ERR);
@@ -160,7 +162,8 @@ static int silent_timer(void)
 	struct itimerspec t = { .it_value = { 100, 0 } }, left;
 	timer_t timer;
 
-	want(!timer_create(CLOCK_MONOTONIC, &e, &timer) && !timer_settime(timer, 0, &t, NULL) && !timer_gettime(timer, &left));
+	want(!timer_create(CLOCK_MONOTONIC, &e, &timer) && !timer_settime(timer, 0, &t, NULL) &&
+	     !timer_gettime(timer, &left));
 	want(left.it_value.tv_sec >= 90 && left.it_value.tv_sec <= 100 && !timer_delete(timer));
 	return 1;
 }
@@ -402,11 +405,12 @@ static int ignored_does_not_interrupt(void)
 }
 
 const struct check checks[] = {
-	CHECK(alarm_comes), CHECK(alarm_is_replaced), CHECK(itimer_real), CHECK(itimer_user), CHECK(itimer_profile),
-	CHECK(itimer_errors), CHECK(timers_are_not_inherited), CHECK(posix_timer), CHECK(posix_timer_absolute),
-	CHECK(posix_timer_overrun), CHECK(posix_timer_errors), CHECK(silent_timer), CHECK(limit_of_cpu_time),
-	CHECK(limit_of_file_size), CHECK(read_interrupted), CHECK(receive_interrupted), CHECK(poll_interrupted),
-	CHECK(select_interrupted), CHECK(epoll_interrupted), CHECK(semop_interrupted), CHECK(msgrcv_interrupted),
+	CHECK(alarm_comes), CHECK(alarm_is_replaced), CHECK(itimer_real), CHECK(itimer_user),
+	CHECK(itimer_profile), CHECK(itimer_errors), CHECK(timers_are_not_inherited), CHECK(posix_timer),
+	CHECK(posix_timer_absolute), CHECK(posix_timer_overrun), CHECK(posix_timer_errors), CHECK(silent_timer),
+	CHECK(limit_of_cpu_time), CHECK(limit_of_file_size), CHECK(read_interrupted),
+	CHECK(receive_interrupted), CHECK(poll_interrupted), CHECK(select_interrupted),
+	CHECK(epoll_interrupted), CHECK(semop_interrupted), CHECK(msgrcv_interrupted),
 	CHECK(semaphore_interrupted), CHECK(nanosleep_interrupted), CHECK(clock_nanosleep_interrupted),
 	CHECK(wait_interrupted), CHECK(read_restarted), CHECK(receive_restarted), CHECK(wait_restarted),
 	CHECK(lock_restarted), CHECK(poll_never_restarted), CHECK(ppoll_mask), CHECK(pselect_mask),

@@ -38,7 +38,8 @@ static int pair_stream(void)
 
 	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && write(s[0], "hello", 5) == 5 && write(s[1], "back", 4) == 4);
 	want(read(s[1], buffer, 3) == 3 && read(s[1], buffer + 3, 10) == 2 && !memcmp(buffer, "hello", 5));
-	want(recv(s[0], buffer, 10, 0) == 4 && !memcmp(buffer, "back", 4) && !close(s[0]) && read(s[1], buffer, 1) == 0);
+	want(recv(s[0], buffer, 10, 0) == 4 && !memcmp(buffer, "back", 4) && !close(s[0]) &&
+	     read(s[1], buffer, 1) == 0);
 	return 1;
 }
 
@@ -48,7 +49,8 @@ static int pair_keeps_boundaries(void)
 	int s[2], i;
 
 	for (i = 0; i < 2; i++) {
-		want(!socketpair(AF_UNIX, types[i], 0, s) && send(s[0], "one", 3, 0) == 3 && send(s[0], "three", 5, 0) == 5);
+		want(!socketpair(AF_UNIX, types[i], 0, s) && send(s[0], "one", 3, 0) == 3 &&
+		     send(s[0], "three", 5, 0) == 5);
 		want(recv(s[1], buffer, 100, 0) == 3 && recv(s[1], buffer, 2, 0) == 2 && !memcmp(buffer, "th", 2));
 		want_error(recv(s[1], buffer, 100, MSG_DONTWAIT), EAGAIN);
 	}
@@ -98,7 +100,8 @@ static int stream_server(void)
 	want((s = accept4(l, (void *)&a, &n, SOCK_CLOEXEC)) >= 0 && a.sun_family == AF_UNIX && n == 2);
 	want(fcntl(s, F_GETFD) == FD_CLOEXEC);
 	n = sizeof(a);
-	want(!getpeername(c, (void *)&a, &n) && n == offsetof(struct sockaddr_un, sun_path) + 2 && !strcmp(a.sun_path, "s"));
+	want(!getpeername(c, (void *)&a, &n) && n == offsetof(struct sockaddr_un, sun_path) + 2 &&
+	     !strcmp(a.sun_path, "s"));
 	want(write(c, "to", 2) == 2 && read(s, buffer, 10) == 2 && write(s, "fro", 3) == 3 && read(c, buffer, 10) == 3);
 	return 1;
 }
@@ -128,7 +131,8 @@ static int accept_nonblocking(void)
 
 	want(!listen(f.fd, 5));
 	want_error(accept(f.fd, NULL, NULL), EAGAIN);
-	want(poll(&f, 1, 0) == 0 && !connect(c, (void *)&a, sizeof(a)) && poll(&f, 1, 1000) == 1 && accept(f.fd, NULL, NULL) >= 0);
+	want(poll(&f, 1, 0) == 0 && !connect(c, (void *)&a, sizeof(a)) && poll(&f, 1, 1000) == 1 &&
+	     accept(f.fd, NULL, NULL) >= 0);
 	return 1;
 }
 
@@ -188,7 +192,8 @@ static int shutdown_halves(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && write(s[0], "x", 1) == 1 && !shutdown(s[0], SHUT_WR));
-	want(read(s[1], buffer, 10) == 1 && read(s[1], buffer, 10) == 0 && write(s[1], "y", 1) == 1 && read(s[0], buffer, 9) == 1);
+	want(read(s[1], buffer, 10) == 1 && read(s[1], buffer, 10) == 0 && write(s[1], "y", 1) == 1 &&
+	     read(s[0], buffer, 9) == 1);
 	want_error(write(s[0], "x", 1), EPIPE);
 	want_error(send(s[0], "x", 1, MSG_NOSIGNAL), EPIPE);
 	want_error(shutdown(s[0], 99), EINVAL);
@@ -201,13 +206,15 @@ static int peek_and_waitall(void)
 
 	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && send(s[0], "hello", 5, 0) == 5);
 	want(recv(s[1], buffer, 100, MSG_PEEK) == 5 && !ioctl(s[1], FIONREAD, &n) && n == 5);
-	want(send(s[0], "again", 5, 0) == 5 && recv(s[1], buffer, 10, MSG_WAITALL) == 10 && !memcmp(buffer, "helloagain", 10));
+	want(send(s[0], "again", 5, 0) == 5 && recv(s[1], buffer, 10, MSG_WAITALL) == 10 &&
+	     !memcmp(buffer, "helloagain", 10));
 	return 1;
 }
 
 static int message_vectors(void)
 {
-	struct iovec out[3] = { { "ab", 2 }, { NULL, 0 }, { "cdefg", 5 } }, in[2] = { { buffer, 3 }, { buffer + 100, 50 } };
+	struct iovec out[3] = { { "ab", 2 }, { NULL, 0 }, { "cdefg", 5 } };
+	struct iovec in[2] = { { buffer, 3 }, { buffer + 100, 50 } };
 	struct msghdr o = { .msg_iov = out, .msg_iovlen = 3 }, i = { .msg_iov = in, .msg_iovlen = 2 };
 	int s[2];
 
@@ -233,7 +240,8 @@ static int send_fds(int to, const int *fds, int n)
 {
 	char control[CMSG_SPACE(16 * sizeof(int))] = "";
 	struct iovec iov = { "x", 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -248,7 +256,8 @@ static int receive_fds(int from, int *fds, int room, int flags, int *said)
 {
 	char control[CMSG_SPACE(16 * sizeof(int))] = "", c;
 	struct iovec iov = { &c, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(room * sizeof(int)) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = CMSG_LEN(room * sizeof(int)) };
 	struct cmsghdr *h;
 	int n;
 
@@ -268,8 +277,10 @@ static int pass_descriptor(void)
 {
 	int s[2], got[2], fd = pattern_file("f", 100);
 
-	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && send_fds(s[0], &fd, 1) && lseek(fd, 10, SEEK_SET) == 10 && !close(fd));
-	want(receive_fds(s[1], got, 2, 0, NULL) == 1 && got[0] >= 3 && read(got[0], buffer, 5) == 5 && is_pattern(buffer, 5, 10));
+	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && send_fds(s[0], &fd, 1) && lseek(fd, 10, SEEK_SET) == 10 &&
+	     !close(fd));
+	want(receive_fds(s[1], got, 2, 0, NULL) == 1 && got[0] >= 3 && read(got[0], buffer, 5) == 5 &&
+	     is_pattern(buffer, 5, 10));
 	return 1;
 }
 
@@ -282,7 +293,8 @@ static int pass_many_descriptors(void)
 	want(!socketpair(AF_UNIX, SOCK_DGRAM, 0, s) && send_fds(s[0], p, 10));
 	want(receive_fds(s[1], got, 10, MSG_CMSG_CLOEXEC, &said) == 10 && (said & ~MSG_CMSG_CLOEXEC) == 0);
 	for (i = 0; i < 10; i += 2)
-		want(write(got[i + 1], &i, 1) == 1 && read(p[i], buffer, 10) == 1 && fcntl(got[i], F_GETFD) == FD_CLOEXEC);
+		want(write(got[i + 1], &i, 1) == 1 && read(p[i], buffer, 10) == 1 &&
+		     fcntl(got[i], F_GETFD) == FD_CLOEXEC);
 	return 1;
 }
 
@@ -307,7 +319,8 @@ static int credentials(void)
 {
 	char control[CMSG_SPACE(sizeof(struct ucred))], c;
 	struct iovec iov = { &c, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *h;
 	struct ucred u;
 	int s[2], on = 1;
@@ -324,7 +337,8 @@ static int credentials_chosen(void)
 {
 	char control[CMSG_SPACE(sizeof(struct ucred))] = "", c = 'x';
 	struct iovec iov = { &c, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	struct ucred u = { getpid(), 1000, 2000 };
 	int s[2], on = 1;
@@ -349,7 +363,8 @@ static int peer_credentials(void)
 	socklen_t n = sizeof(u);
 	int s[2];
 
-	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && !getsockopt(s[0], SOL_SOCKET, SO_PEERCRED, &u, &n) && n == sizeof(u));
+	want(!socketpair(AF_UNIX, SOCK_STREAM, 0, s) && !getsockopt(s[0], SOL_SOCKET, SO_PEERCRED, &u, &n) &&
+	     n == sizeof(u));
 	want(u.pid == getpid() && u.uid == 0 && u.gid == 0);
 	return 1;
 }
@@ -367,7 +382,8 @@ static int many_messages(void)
 		i[k].msg_hdr = (struct msghdr){ .msg_iov = &in[k], .msg_iovlen = 1 };
 	}
 	want(!socketpair(AF_UNIX, SOCK_DGRAM, 0, s) && sendmmsg(s[0], o, 3, 0) == 3 && o[2].msg_len == 3);
-	want(recvmmsg(s[1], i, 4, MSG_DONTWAIT, NULL) == 3 && i[0].msg_len == 1 && i[1].msg_len == 2 && i[2].msg_len == 3);
+	want(recvmmsg(s[1], i, 4, MSG_DONTWAIT, NULL) == 3 && i[0].msg_len == 1 && i[1].msg_len == 2 &&
+	     i[2].msg_len == 3);
 	want(buffer[0] == 'a' && buffer[100] == 'b' && buffer[202] == 'c');
 	return 1;
 }
@@ -395,11 +411,12 @@ static int reset_by_peer(void)
 }
 
 const struct check checks[] = {
-	CHECK(pair_stream), CHECK(pair_keeps_boundaries), CHECK(pair_big), CHECK(pair_flags), CHECK(stream_server),
-	CHECK(stream_errors), CHECK(accept_nonblocking), CHECK(datagram_names), CHECK(abstract_names),
-	CHECK(name_is_a_file), CHECK(truncated_address), CHECK(shutdown_halves), CHECK(peek_and_waitall),
-	CHECK(message_vectors), CHECK(message_truncated), CHECK(pass_descriptor), CHECK(pass_many_descriptors),
-	CHECK(descriptors_truncated), CHECK(descriptor_of_nothing), CHECK(credentials), CHECK(credentials_chosen),
-	CHECK(peer_credentials), CHECK(many_messages), CHECK(receive_timeout), CHECK(reset_by_peer),
+	CHECK(pair_stream), CHECK(pair_keeps_boundaries), CHECK(pair_big), CHECK(pair_flags),
+	CHECK(stream_server), CHECK(stream_errors), CHECK(accept_nonblocking), CHECK(datagram_names),
+	CHECK(abstract_names), CHECK(name_is_a_file), CHECK(truncated_address), CHECK(shutdown_halves),
+	CHECK(peek_and_waitall), CHECK(message_vectors), CHECK(message_truncated), CHECK(pass_descriptor),
+	CHECK(pass_many_descriptors), CHECK(descriptors_truncated), CHECK(descriptor_of_nothing),
+	CHECK(credentials), CHECK(credentials_chosen), CHECK(peer_credentials), CHECK(many_messages),
+	CHECK(receive_timeout), CHECK(reset_by_peer),
 	{ NULL, NULL },
 };

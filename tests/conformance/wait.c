@@ -143,7 +143,8 @@ static int waitid_info(void)
 	siginfo_t i;
 	pid_t pid = exiting(33);
 
-	want(!waitid(P_PID, pid, &i, WEXITED | WNOWAIT) && i.si_pid == pid && i.si_code == CLD_EXITED && i.si_status == 33);
+	want(!waitid(P_PID, pid, &i, WEXITED | WNOWAIT) && i.si_pid == pid && i.si_code == CLD_EXITED &&
+	     i.si_status == 33);
 	want(i.si_signo == SIGCHLD && i.si_uid == getuid());
 	want(!waitid(P_ALL, 0, &i, WEXITED) && i.si_pid == pid);
 	want_error(waitid(P_ALL, 0, &i, WEXITED), ECHILD);
@@ -151,7 +152,8 @@ static int waitid_info(void)
 	pid = waiting();
 	memset(&i, 1, sizeof(i));
 	want(!waitid(P_PID, pid, &i, WEXITED | WNOHANG) && i.si_pid == 0);
-	want(!kill(pid, SIGKILL) && !waitid(P_PID, pid, &i, WEXITED) && i.si_code == CLD_KILLED && i.si_status == SIGKILL);
+	want(!kill(pid, SIGKILL) && !waitid(P_PID, pid, &i, WEXITED) && i.si_code == CLD_KILLED &&
+	     i.si_status == SIGKILL);
 	return 1;
 }
 
@@ -171,7 +173,8 @@ static int stopped_and_continued(void)
 	pid_t pid = waiting();
 	int status;
 
-	want(!kill(pid, SIGSTOP) && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+	want(!kill(pid, SIGSTOP) && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) &&
+	     WSTOPSIG(status) == SIGSTOP);
 	want(waitpid(pid, &status, WUNTRACED | WNOHANG) == 0);
 	want(!kill(pid, SIGCONT) && waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
 	want(!kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid && WTERMSIG(status) == SIGKILL);
@@ -183,8 +186,10 @@ static int waitid_of_stops(void)
 	pid_t pid = waiting();
 	siginfo_t i;
 
-	want(!kill(pid, SIGSTOP) && !waitid(P_PID, pid, &i, WSTOPPED) && i.si_code == CLD_STOPPED && i.si_status == SIGSTOP);
-	want(!kill(pid, SIGCONT) && !waitid(P_PID, pid, &i, WCONTINUED) && i.si_code == CLD_CONTINUED && i.si_status == SIGCONT);
+	want(!kill(pid, SIGSTOP) && !waitid(P_PID, pid, &i, WSTOPPED) && i.si_code == CLD_STOPPED &&
+	     i.si_status == SIGSTOP);
+	want(!kill(pid, SIGCONT) && !waitid(P_PID, pid, &i, WCONTINUED) && i.si_code == CLD_CONTINUED &&
+	     i.si_status == SIGCONT);
 	want(!kill(pid, SIGKILL) && status_of(pid) == SIGKILL);
 	return 1;
 }
@@ -253,7 +258,7 @@ static int exit_calls(void)
 const struct check checks[] = {
 	CHECK(statuses), CHECK(status_of_signals), CHECK(abort_ends), CHECK(any_child), CHECK(one_of_two),
 	CHECK(without_hanging), CHECK(by_group), CHECK(waitid_info), CHECK(zombie_stays),
-	CHECK(stopped_and_continued), CHECK(waitid_of_stops), CHECK(by_descriptor), CHECK(children_ignored), CHECK(children_not_wanted),
-	CHECK(not_of_others), CHECK(exit_calls),
+	CHECK(stopped_and_continued), CHECK(waitid_of_stops), CHECK(by_descriptor), CHECK(children_ignored),
+	CHECK(children_not_wanted), CHECK(not_of_others), CHECK(exit_calls),
 	{ NULL, NULL },
 };

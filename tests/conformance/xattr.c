@@ -63,7 +63,8 @@ static int of_descriptors_and_links(void)
 	int fd = file();
 
 	want(!symlink("f", "s") && !fsetxattr(fd, "trusted.one", "value", 5, 0));
-	want(fgetxattr(fd, "trusted.one", got, sizeof(got)) == 5 && getxattr("s", "trusted.one", got, sizeof(got)) == 5);
+	want(fgetxattr(fd, "trusted.one", got, sizeof(got)) == 5 &&
+	     getxattr("s", "trusted.one", got, sizeof(got)) == 5);
 	want_error(lgetxattr("s", "trusted.one", got, sizeof(got)), ENODATA);
 	want(flistxattr(fd, got, sizeof(got)) > 0 && !fremovexattr(fd, "trusted.one"));
 	return 1;

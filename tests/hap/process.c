@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * process.c - identity, time, randomness, and what a protected program does not have yet. Argument
- * "unprotected": do not expect the calls that are missing only to a protected one to be missing.
- */
+/* process.c - identity, time, randomness, a child, a thread, a handler. tests/conformance has the rest of these. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -90,7 +87,7 @@ static void *thread(void *arg)
 	pthread_exit(arg);
 }
 
-static void missing(int offered)
+static void children(void)
 {
 	pthread_t t;
 	pid_t pid;
@@ -99,28 +96,20 @@ static void missing(int offered)
 
 	check(signal(SIGUSR1, SIG_IGN) == SIG_DFL && !kill(getpid(), SIGUSR1), "a signal can be ignored");
 	check(signal(SIGUSR1, SIG_DFL) == SIG_IGN, "and what it was is told");
-	if (offered) {
-		check(signal(SIGUSR1, on_signal) != SIG_ERR, "a handler");
-		pid = fork();
-		if (!pid)
-			_exit(7);
-		check(pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7, "fork, waitpid");
-		check(!pthread_create(&t, NULL, thread, &set) && !pthread_join(t, &back) && back == &set && set == 9,
-		      "pthread_create, pthread_join");
-		return;
-	}
-	check(signal(SIGUSR1, on_signal) == SIG_ERR && errno == ENOSYS, "a handler: ENOSYS");
-	check(fork() < 0 && errno == ENOSYS, "fork: ENOSYS");
-	check(vfork() < 0 && errno == ENOSYS, "vfork: ENOSYS");
-	check(execl("/bin/true", "true", NULL) < 0 && errno == ENOSYS, "exec: ENOSYS");
-	check(pthread_create(&t, NULL, thread, &set) == ENOSYS && !set, "pthread_create: ENOSYS");
+	check(signal(SIGUSR1, on_signal) != SIG_ERR, "a handler");
+	pid = fork();
+	if (!pid)
+		_exit(7);
+	check(pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7, "fork, waitpid");
+	check(!pthread_create(&t, NULL, thread, &set) && !pthread_join(t, &back) && back == &set && set == 9,
+	      "pthread_create, pthread_join");
 }
 
 struct trace {
 	int frames, in_main;
 };
 
-int main(int argc, char **argv);
+int main(void);
 
 static _Unwind_Reason_Code frame(struct _Unwind_Context *context, void *arg)
 {
@@ -157,14 +146,14 @@ static void at_end(void)
 	_exit(status);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	int five = 5;
 
 	identity();
 	clocks();
 	randomness();
-	missing(argc > 1 && !strcmp(argv[1], "unprotected"));
+	children();
 	unwinding();
 	atexit(at_end);
 	pthread_cleanup_push(on_unwind, &five);

@@ -37,7 +37,8 @@ load = headers(TYPE_LOAD)
 first, last = load[0], load[-1]
 write("empty", b"")
 write("text", b"#!/bin/nothing of this kind\n" * 10)
-for size in (3, 40, 64, PHOFF + PHSIZE, len(elf) // 3, len(elf) // 2):
+loaded = max(sum(struct.unpack_from("<Q", elf, h + f)[0] for f in (P_OFFSET, P_FILESZ)) for h in headers(TYPE_LOAD))
+for size in (3, 40, 64, PHOFF + PHSIZE, loaded // 2, loaded - 1):
     write("cut-at-%d" % size, elf[:size])
 patched("class-32", (4, "B", 1))
 patched("big-endian", (5, "B", 2))

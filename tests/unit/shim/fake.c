@@ -61,6 +61,7 @@ void fake_reset(void)
 	d[2] = (struct inktag_desc){ .addr = INKTAG_STACK_TOP - INKTAG_STACK_MAX, .npages = INKTAG_STACK_MAX / PAGE,
 				     .oid = { 2 }, .prot = 3, .kind = INKTAG_KIND_PRIVATE, .prev = 1, .next = NONE };
 	must_be(desc_adopt(&mm_list, d, INKTAG_DESC_MAX, 3));
+	thread_init();
 }
 
 /* --- the honest kernel: ARCH_INKTAG_MM over the table of pages ---------------------------------- */
@@ -181,6 +182,11 @@ static long fake_change(struct inktag_mm *m)
 	return 0;
 }
 
+long hc_syscall_must(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	return hc_syscall(nr, a0, a1, a2, a3, a4, a5);
+}
+
 long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	const u64 args[6] = { a0, a1, a2, a3, a4, a5 };
@@ -214,6 +220,8 @@ long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index)
 
 long hc_violation(enum inktag_check check, u64 addr, u64 arg)
 {
+	/* The program has ended, and so have its locks. */
+	threads_lock.state = files_lock.state = mm_lock.state = waiters_lock.state = actions_lock.state = 0;
 	fake.check = check;
 	fake.addr = addr;
 	fake.arg = arg;
@@ -229,6 +237,20 @@ _Noreturn void hc_exit(int code)
 long hc_set_fsbase(u64 base)
 {
 	fake.addr = base;
+	return 0;
+}
+
+long hc_signal_entry(u64 rip, u64 rsp)
+{
+	return 0;
+}
+
+void hc_signal_regs(struct inktag_regs *regs, bool set)
+{
+}
+
+long hc_share(u64 serial, bool leave)
+{
 	return 0;
 }
 
@@ -255,7 +277,7 @@ bool lies(long nr, const u64 args[6])
 		must(fake.check == INKTAG_CHECK_SYSCALL, "check %d", fake.check);
 		return true;
 	}
-	fake.result = shim_dispatch(nr, args);
+	fake.result = dispatch(nr, args);
 	must(arena_mark() == mark, "the arena is not as before");
 	return false;
 }

@@ -8,6 +8,8 @@ int main(void)
 	SRunner *r = srunner_create(desc_suite());
 	int failed, run;
 
+	/* There is always a thread; each test is a child of this one. */
+	thread_init();
 	srunner_add_suite(r, mm_suite());
 	srunner_add_suite(r, marshal_suite());
 	srunner_add_suite(r, socket_suite());

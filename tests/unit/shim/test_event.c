@@ -429,6 +429,7 @@ static void *changes_masks(void *arg)
 {
 	unsigned int seed = (u64)arg, i;
 
+	fake_thread();
 	for (i = 0; i < STEPS && !accused; i++) {
 		int fd = 2 + rand_r(&seed) % (THREAD_FDS - 2);
 		u32 mask = (rand_r(&seed) % 7 + 1) | (rand_r(&seed) % 2 ? EPOLLONESHOT : 0);
@@ -474,13 +475,14 @@ static void *waits(void *arg)
 {
 	struct fds_event events[THREAD_FDS];
 	unsigned int seed = (u64)arg, i;
-	const char *lie;
-	u64 instance;
+	const char *lie = NULL;
+	struct fds_wait w;
 	long n, k;
 	int fd;
 
+	fake_thread();
 	for (i = 0; i < STEPS && !accused; i++) {
-		instance = fds_wait_begins(0);
+		fds_wait_begins(0, &w);
 		pause_sometimes(&seed);
 		pthread_mutex_lock(&kernel_lock);
 		for (n = 0, fd = 2 + rand_r(&seed) % (THREAD_FDS - 2); fd < THREAD_FDS; fd++) {
@@ -491,7 +493,8 @@ static void *waits(void *arg)
 		}
 		pthread_mutex_unlock(&kernel_lock);
 		pause_sometimes(&seed);
-		n = fds_wait_ends(0, instance, events, n, &lie);
+		n = fds_judge(&w, events, n, &lie);
+		fds_wait_ends();
 		if (lie)
 			accused = lie;
 		for (k = 0; k < n; k++)
@@ -502,12 +505,18 @@ static void *waits(void *arg)
 	return NULL;
 }
 
-static bool is_accused(u64 instance, u64 name, u32 mask)
+static bool is_accused(struct fds_wait *w, u64 name, u32 mask)
 {
 	struct fds_event event = { mask, name };
-	const char *lie;
+	struct fds_wait now;
+	const char *lie = NULL;
 
-	fds_wait_ends(0, instance, &event, 1, &lie);
+	if (!w) {
+		w = &now;
+		fds_wait_begins(0, w);
+	}
+	fds_judge(w, &event, 1, &lie);
+	fds_wait_ends();
 	return lie;
 }
 
@@ -523,39 +532,40 @@ static u64 begin_change(u32 *mask)
 START_TEST(changes_at_once)
 {
 	u32 one = EPOLLOUT, other = EPOLLPRI;
-	u64 name, instance;
+	struct fds_wait w;
+	u64 name;
 
 	reset();
 	name = fds_register(0, 5, EPOLLIN, 1);
 	fds_registered(name, true);
 	/* A wait that began before. */
-	instance = fds_wait_begins(0);
+	fds_wait_begins(0, &w);
 	must_be(begin_change(&one) == name && one == EPOLLIN);
 	fds_modified(name, true, one, 1);
-	must_be(!is_accused(instance, name, EPOLLIN) && !is_accused(fds_wait_begins(0), name, EPOLLOUT));
+	must_be(!is_accused(&w, name, EPOLLIN) && !is_accused(NULL, name, EPOLLOUT));
 	/* The kernel has not been told yet. */
 	one = EPOLLPRI;
 	begin_change(&one);
-	must_be(!is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	must_be(!is_accused(NULL, name, EPOLLOUT) && !is_accused(NULL, name, EPOLLPRI));
 	fds_modified(name, true, one, 1);
-	must_be(is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	must_be(is_accused(NULL, name, EPOLLOUT) && !is_accused(NULL, name, EPOLLPRI));
 	/* Two threads: the kernel may have been told last what we heard first. */
 	one = EPOLLOUT;
 	begin_change(&one);
 	begin_change(&other);
 	fds_modified(name, true, one, 1);
 	fds_modified(name, true, other, 1);
-	must_be(!is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLPRI));
+	must_be(!is_accused(NULL, name, EPOLLOUT) && !is_accused(NULL, name, EPOLLPRI));
 	one = EPOLLIN;
 	begin_change(&one);
 	fds_modified(name, true, one, 1);
-	must_be(is_accused(fds_wait_begins(0), name, EPOLLOUT) && !is_accused(fds_wait_begins(0), name, EPOLLIN));
+	must_be(is_accused(NULL, name, EPOLLOUT) && !is_accused(NULL, name, EPOLLIN));
 	/* The descriptor of the instance is closed while a thread waits, and a copy of it is left. */
 	kernel.fd = 3;
 	call(SYS_dup, 0, 0, 0, 0);
-	instance = fds_wait_begins(0);
+	fds_wait_begins(0, &w);
 	call(SYS_close, 0, 0, 0, 0);
-	must_be(!is_accused(instance, name, EPOLLIN));
+	must_be(!is_accused(&w, name, EPOLLIN));
 }
 END_TEST
 

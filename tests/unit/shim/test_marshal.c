@@ -131,6 +131,9 @@ static void try_row(long nr)
 	default:
 		next_result = (long)((u64)rnd(1 << 30) << rnd(40)) * (rnd(2) ? 1 : -1);
 	}
+	/* ERESTARTSYS, which the kernel keeps to itself, and the shim too. */
+	if (next_result == -512)
+		next_result = -EINTR;
 	if (ended()) {
 		must(fake.check == INKTAG_CHECK_SYSCALL && fake.addr == (u64)nr, "%s: check %d, call %lu", row->name,
 		     fake.check, fake.addr);
@@ -140,7 +143,7 @@ static void try_row(long nr)
 		arena_release(mark);
 		return;
 	}
-	r = shim_dispatch(nr, given);
+	r = dispatch(nr, given);
 	must(arena_mark() == mark, "%s: the arena is as before", row->name);
 	must(r == next_result, "%s: result %ld", row->name, r);
 	must(IS_ERR(r) ? !is_sure() : (u64)r <= limit(), "%s: the impossible result %ld was accepted", row->name, r);
@@ -206,7 +209,7 @@ START_TEST(bad_pointers)
 					continue;
 				given[i] = bad[k];
 				fake.calls = 0;
-				must(shim_dispatch(nr, given) == -EFAULT && !fake.calls, "%s: argument %u", row->name, i);
+				must(dispatch(nr, given) == -EFAULT && !fake.calls, "%s: argument %u", row->name, i);
 			}
 		}
 	}
@@ -218,13 +221,13 @@ START_TEST(missing)
 	static const u64 none[6];
 
 	fake_reset();
-	must_be(shim_dispatch(SYS_fork, none) == -ENOSYS);
-	must(strstr(fake.said, "fork (57)"), "said: %s", fake.said);
+	must_be(dispatch(SYS_init_module, none) == -ENOSYS);
+	must(strstr(fake.said, "init_module (175)"), "said: %s", fake.said);
 	memset(fake.said, 0, sizeof(fake.said));
-	must_be(shim_dispatch(SYS_fork, none) == -ENOSYS && !fake.said[0]);
-	must_be(shim_dispatch(SYS_ptrace, none) == -ENOSYS && strstr(fake.said, "ptrace (101)"));
-	must_be(shim_dispatch(-1, none) == -ENOSYS && shim_dispatch(CALL_COUNT, none) == -ENOSYS);
-	must_be(shim_dispatch(100000000, none) == -ENOSYS);
+	must_be(dispatch(SYS_init_module, none) == -ENOSYS && !fake.said[0]);
+	must_be(dispatch(SYS_ptrace, none) == -ENOSYS && strstr(fake.said, "ptrace (101)"));
+	must_be(dispatch(-1, none) == -ENOSYS && dispatch(CALL_COUNT, none) == -ENOSYS);
+	must_be(dispatch(100000000, none) == -ENOSYS);
 }
 END_TEST
 
@@ -235,9 +238,9 @@ START_TEST(long_names)
 	fake_reset();
 	memset(name, 'a', 4999);
 	name[4999] = 0;
-	must_be(shim_dispatch(SYS_open, (const u64[6]){ (u64)name }) == -ENAMETOOLONG && !fake.calls);
+	must_be(dispatch(SYS_open, (const u64[6]){ (u64)name }) == -ENAMETOOLONG && !fake.calls);
 	name[4095] = 0;
-	must_be(shim_dispatch(SYS_open, (const u64[6]){ (u64)name }) == 0 && fake.calls == 1);
+	must_be(dispatch(SYS_open, (const u64[6]){ (u64)name }) == 0 && fake.calls == 1);
 	free(name);
 }
 END_TEST
@@ -271,20 +274,20 @@ START_TEST(opening)
 			given[at + 2] = calls[i].mode;
 			given[at + 3] = 0x620000002000;
 			next_result = 3;
-			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == 3);
+			must_be(dispatch(at ? SYS_openat : SYS_open, given) == 3);
 			must(asked[at + 1] == calls[i].flags && asked[at + 2] == calls[i].seen && !asked[at + 3], "call %u of %u: 0x%lx",
 			     i, at, asked[at + 2]);
 			must_be(asked[at] >= ARENA_BUF && asked[at] < ARENA_BUF_END && (!at || asked[0] == 77));
 			next_result = -ENOENT;
-			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == -ENOENT);
+			must_be(dispatch(at ? SYS_openat : SYS_open, given) == -ENOENT);
 			given[at] = 8;
-			must_be(shim_dispatch(at ? SYS_openat : SYS_open, given) == -EFAULT);
+			must_be(dispatch(at ? SYS_openat : SYS_open, given) == -EFAULT);
 		}
 	}
 	given[0] = (u64)buffers[0].data;
 	next_result = 0x80000000;
 	if (!ended()) {
-		shim_dispatch(SYS_open, given);
+		dispatch(SYS_open, given);
 		must_be(false);
 	}
 	must_be(fake.check == INKTAG_CHECK_SYSCALL && fake.addr == SYS_open);
@@ -382,7 +385,7 @@ START_TEST(data)
 		free(buf);
 		return;
 	}
-	r = shim_dispatch(t->nr, (const u64[6]){ 3, (u64)buf, t->len, offset });
+	r = dispatch(t->nr, (const u64[6]){ 3, (u64)buf, t->len, offset });
 	must(r == t->result, "%s: %ld", t->what, r);
 	must(arena_mark() == mark, "the arena is as before");
 	for (i = 0; is_read && i < (r < 0 ? 0 : (u64)r); i++)
@@ -409,23 +412,23 @@ START_TEST(vectors)
 		iov[i] = (struct iovec){ buf[i], len[i] };
 		total += len[i];
 	}
-	must_be(shim_dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == (long)total);
+	must_be(dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == (long)total);
 	for (i = 0; i < 4; i++) {
 		for (k = 0; k < len[i]; k++)
 			must(buf[i][k] == byte_at(at++), "byte %lu of part %lu", k, i);
 		must_be(buf[i][k] == CANARY);
 	}
 	position = 0;
-	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 4 }) == (long)total);
-	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 1025 }) == -EINVAL);
-	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, 8, 4 }) == -EFAULT);
-	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 0 }) == 0);
+	must_be(dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 4 }) == (long)total);
+	must_be(dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 1025 }) == -EINVAL);
+	must_be(dispatch(SYS_writev, (const u64[6]){ 3, 8, 4 }) == -EFAULT);
+	must_be(dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 0 }) == 0);
 	iov[1] = (struct iovec){ (void *)8, 1 };
-	must_be(shim_dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
+	must_be(dispatch(SYS_writev, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
 	iov[1] = (struct iovec){ buf[0], -1UL };
-	must_be(shim_dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EINVAL);
+	must_be(dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EINVAL);
 	iov[1] = (struct iovec){ buf[0], 1UL << 47 };
-	must_be(shim_dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
+	must_be(dispatch(SYS_readv, (const u64[6]){ 3, (u64)iov, 4 }) == -EFAULT);
 	for (i = 0; i < 4; i++)
 		free(buf[i]);
 }
@@ -483,7 +486,7 @@ START_TEST(directory_entries)
 			must(!cases[i].ok && fake.check == INKTAG_CHECK_SYSCALL, "%s: refused", cases[i].what);
 			continue;
 		}
-		must_be(shim_dispatch(SYS_getdents64, (const u64[6]){ 3, (u64)buf, sizeof(buf) }) == sizeof(records));
+		must_be(dispatch(SYS_getdents64, (const u64[6]){ 3, (u64)buf, sizeof(buf) }) == sizeof(records));
 		must(cases[i].ok, "%s: accepted", cases[i].what);
 	}
 }
@@ -533,7 +536,7 @@ START_TEST(poll_events)
 			must(!cases[i].ok && fake.check == INKTAG_CHECK_SYSCALL, "case %u: refused", i);
 			continue;
 		}
-		must_be(shim_dispatch(SYS_poll, (const u64[6]){ (u64)p, 3, 0 }) == cases[i].result);
+		must_be(dispatch(SYS_poll, (const u64[6]){ (u64)p, 3, 0 }) == cases[i].result);
 		must(cases[i].ok, "case %u: accepted", i);
 		must_be(p[0].fd == 5 && p[0].events == POLLIN);
 		if (cases[i].result >= 0)
@@ -551,17 +554,17 @@ START_TEST(clocks)
 	fake_reset();
 	fake.realtime = 1700000000123456789UL;
 	fake.boottime = 55000000001UL;
-	must_be(!shim_dispatch(SYS_clock_gettime, (const u64[6]){ 0, (u64)ts }) && ts[0] == 1700000000 && ts[1] == 123456789);
-	must_be(!shim_dispatch(SYS_clock_gettime, (const u64[6]){ 1, (u64)ts }) && ts[0] == 55 && ts[1] == 1);
-	must_be(!shim_dispatch(SYS_gettimeofday, (const u64[6]){ (u64)tv }) && tv[0] == 1700000000 && tv[1] == 123456);
+	must_be(!dispatch(SYS_clock_gettime, (const u64[6]){ 0, (u64)ts }) && ts[0] == 1700000000 && ts[1] == 123456789);
+	must_be(!dispatch(SYS_clock_gettime, (const u64[6]){ 1, (u64)ts }) && ts[0] == 55 && ts[1] == 1);
+	must_be(!dispatch(SYS_gettimeofday, (const u64[6]){ (u64)tv }) && tv[0] == 1700000000 && tv[1] == 123456);
 	/* Set back: stands still. */
 	fake.realtime -= 1000000000;
 	fake.boottime -= 1;
-	must_be(!shim_dispatch(SYS_clock_gettime, (const u64[6]){ 0, (u64)ts }) && ts[0] == 1700000000 && ts[1] == 123456789);
-	must_be(!shim_dispatch(SYS_clock_gettime, (const u64[6]){ 1, (u64)ts }) && ts[0] == 55 && ts[1] == 1);
-	must_be(shim_dispatch(SYS_time, (const u64[6]){ 0 }) == 1700000000);
-	must_be(shim_dispatch(SYS_clock_gettime, (const u64[6]){ 0, 8 }) == -EFAULT);
-	must_be(shim_dispatch(SYS_clock_gettime, (const u64[6]){ 77, (u64)ts }) == -EINVAL);
+	must_be(!dispatch(SYS_clock_gettime, (const u64[6]){ 0, (u64)ts }) && ts[0] == 1700000000 && ts[1] == 123456789);
+	must_be(!dispatch(SYS_clock_gettime, (const u64[6]){ 1, (u64)ts }) && ts[0] == 55 && ts[1] == 1);
+	must_be(dispatch(SYS_time, (const u64[6]){ 0 }) == 1700000000);
+	must_be(dispatch(SYS_clock_gettime, (const u64[6]){ 0, 8 }) == -EFAULT);
+	must_be(dispatch(SYS_clock_gettime, (const u64[6]){ 77, (u64)ts }) == -EINVAL);
 	must_be(!fake.calls);
 }
 END_TEST
@@ -596,7 +599,7 @@ START_TEST(sleeps)
 	for (early = 0; early < 3 * SECOND; early = early * 3 + 1) {
 		end = fake.boottime + 2 * SECOND + 500;
 		fake.calls = 0;
-		must_be(!shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, (u64)rem }));
+		must_be(!dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, (u64)rem }));
 		must(fake.boottime == end, "woken at %lu, not %lu", fake.boottime, end);
 		must(!early == (fake.calls == 1), "%lu calls", fake.calls);
 	}
@@ -604,36 +607,36 @@ START_TEST(sleeps)
 	early = 0;
 	/* To a time, on each clock; one that is over already. */
 	ts[0] = 100, ts[1] = 7;
-	must_be(!shim_dispatch(SYS_clock_nanosleep, (const u64[6]){ 1, 1, (u64)ts }) && fake.boottime == 100 * SECOND + 7);
+	must_be(!dispatch(SYS_clock_nanosleep, (const u64[6]){ 1, 1, (u64)ts }) && fake.boottime == 100 * SECOND + 7);
 	fake.calls = 0;
-	must_be(!shim_dispatch(SYS_clock_nanosleep, (const u64[6]){ 1, 1, (u64)ts }) && !fake.calls);
+	must_be(!dispatch(SYS_clock_nanosleep, (const u64[6]){ 1, 1, (u64)ts }) && !fake.calls);
 	ts[0] = 1700001000;
-	must_be(!shim_dispatch(SYS_clock_nanosleep, (const u64[6]){ 0, 1, (u64)ts }));
+	must_be(!dispatch(SYS_clock_nanosleep, (const u64[6]){ 0, 1, (u64)ts }));
 	must_be(fake.realtime == 1700001000 * SECOND + 7);
 	/* What is left after an interruption is the clock's to say. */
 	ts[0] = 10, ts[1] = 0;
 	early = 4 * SECOND;
 	woken = -EINTR;
-	must_be(shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, (u64)rem }) == -EINTR && rem[0] == 4 && !rem[1]);
-	must_be(shim_dispatch(SYS_clock_nanosleep, (const u64[6]){ 0, 0, (u64)ts, (u64)rem }) == -EINTR && rem[0] == 4);
+	must_be(dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, (u64)rem }) == -EINTR && rem[0] == 4 && !rem[1]);
+	must_be(dispatch(SYS_clock_nanosleep, (const u64[6]){ 0, 0, (u64)ts, (u64)rem }) == -EINTR && rem[0] == 4);
 	woken = 0;
 	/* Nonsense. */
 	early = 0;
 	fake.calls = 0;
-	must_be(shim_dispatch(SYS_nanosleep, (const u64[6]){ 8 }) == -EFAULT);
-	must_be(shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, 8 }) == -EFAULT);
-	must_be(shim_dispatch(SYS_clock_nanosleep, (const u64[6]){ 99, 0, (u64)ts }) == -EINVAL);
+	must_be(dispatch(SYS_nanosleep, (const u64[6]){ 8 }) == -EFAULT);
+	must_be(dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts, 8 }) == -EFAULT);
+	must_be(dispatch(SYS_clock_nanosleep, (const u64[6]){ 99, 0, (u64)ts }) == -EINVAL);
 	ts[1] = SECOND;
-	must_be(shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) == -EINVAL);
+	must_be(dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) == -EINVAL);
 	ts[0] = -1, ts[1] = 0;
-	must_be(shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) == -EINVAL);
+	must_be(dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) == -EINVAL);
 	must_be(!fake.calls);
 	woken = 5;
 	ts[0] = 1;
 	if (ended())
 		must_be(fake.check == INKTAG_CHECK_SYSCALL && fake.arg == 5);
 	else
-		must(!shim_dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) && false, "an impossible result");
+		must(!dispatch(SYS_nanosleep, (const u64[6]){ (u64)ts }) && false, "an impossible result");
 }
 END_TEST
 
@@ -659,7 +662,7 @@ START_TEST(select_time)
 		u64 tv[2] = { 4, 0 };
 
 		memcpy(select_left, cases[i], sizeof(select_left));
-		must_be(!shim_dispatch(SYS_select, (const u64[6]){ 0, 0, 0, 0, (u64)tv }));
+		must_be(!dispatch(SYS_select, (const u64[6]){ 0, 0, 0, 0, (u64)tv }));
 		must(tv[0] == cases[i][2] && tv[1] == cases[i][3], "case %u: %lu.%lu", i, tv[0], tv[1]);
 	}
 }
@@ -672,10 +675,10 @@ START_TEST(randomness)
 	fake_reset();
 	fake.random[0] = 0x1111111111111111;
 	memset(buf, CANARY, sizeof(buf));
-	must_be(shim_dispatch(SYS_getrandom, (const u64[6]){ (u64)buf, 70, 0 }) == 70);
+	must_be(dispatch(SYS_getrandom, (const u64[6]){ (u64)buf, 70, 0 }) == 70);
 	must_be(buf[0] == 0x11 && buf[32] == 0x12 && buf[64] == 0x13 && buf[70] == CANARY && !fake.calls);
-	must_be(shim_dispatch(SYS_getrandom, (const u64[6]){ 0, 70, 0 }) == -EFAULT);
-	must_be(shim_dispatch(SYS_getrandom, (const u64[6]){ (u64)buf, 1, 64 }) == -EINVAL);
+	must_be(dispatch(SYS_getrandom, (const u64[6]){ 0, 70, 0 }) == -EFAULT);
+	must_be(dispatch(SYS_getrandom, (const u64[6]){ (u64)buf, 1, 64 }) == -EINVAL);
 }
 END_TEST
 

@@ -351,7 +351,6 @@ START_TEST(refused)
 	must_be(do_mmap(INKTAG_ARENA_BASE - PAGE, 2 * PAGE, RW, MAP_FIXED) == -EINVAL);
 	must_be(do_mmap(INKTAG_STACK_TOP - PAGE, PAGE, RW, MAP_FIXED) == -EINVAL);
 	must_be(do_mmap(WORLD_BASE + 1, PAGE, RW, MAP_FIXED) == -EINVAL);
-	must_be(sys_mmap(SYS_mmap, (const u64[6]){ 0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1UL, 0 }) == -ENOSYS);
 	must_be(sys_mmap(SYS_mmap, (const u64[6]){ 0, PAGE, RW, MAP_ANONYMOUS, -1UL, 0 }) == -EINVAL);
 	must_be(sys_mmap(SYS_mmap, (const u64[6]){ 0, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1UL, 0 }) == -ENOSYS);
 	must_be(do_munmap(INKTAG_DESC_BASE, PAGE) == -EINVAL);

@@ -68,6 +68,18 @@ void fake_reset(void);
 /* Runs what follows as a branch: 0, and again with 1 if it ends in a violation. */
 #define ended()		setjmp(fake.end)
 
+/* The end of the first thread's arena. */
+#define ARENA_BUF_END	ARENA_WORDS
+
+/* The shim's. */
+void thread_init(void);
+
+/* fake_thread.c: this thread of the test becomes one of the program, without an arena. */
+void fake_thread(void);
+
+/* The program makes a system call. */
+long dispatch(long nr, const u64 args[6]);
+
 /* Does this call end in a violation? Its result is in fake.result if not. */
 bool lies(long nr, const u64 args[6]);
 
