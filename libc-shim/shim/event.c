@@ -150,11 +150,9 @@ static long epoll_common(long nr, const u64 args[6], u64 timeout, u64 sigmask, b
 		return -ENOMEM;
 	do {
 		fds_wait_begins(epfd, &w);
-		r = hc_syscall(nr, epfd, (u64)buf, max, timeout, sigmask, sizeof(u64));
-		n = IS_ERR(r) || (u64)r > (u64)max ? 0 : r;
-		n = events_out(&w, events, buf, n, &lie);
+		r = checked(nr, hc_syscall(nr, epfd, (u64)buf, max, timeout, sigmask, sizeof(u64)), max);
+		n = events_out(&w, events, buf, IS_ERR(r) ? 0 : r, &lie);
 		fds_wait_ends();
-		checked(nr, r, max);
 		if (lie)
 			shim_lie(nr, r, lie);
 	} while (r > 0 && !n && forever);

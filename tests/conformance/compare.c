@@ -362,7 +362,7 @@ static void judge(const char *group, int alone)
 		} else if (k) {
 			k->seen = 1;
 			passed++;
-			printf("ok %s.%s # differs: %s\n", group, a->name, k->reason);
+			printf("ok %s.%s # differs: %s; it says: %s\n", group, a->name, k->reason, joined(b->text));
 		} else {
 			bad("%s.%s: unprotected: %s; protected: %s", group, a->name, joined(a->text), joined(b->text));
 		}

@@ -442,7 +442,7 @@ static void hap_start(struct user_regs_struct *r)
 	r->rdi = hap.start.info;
 	r->rax = INKTAG_START_MAGIC;
 	r->orig_rax = -1;
-	r->fs_base = 0;
+	r->fs_base = r->gs_base = 0;
 	hap.running = hap.trusted = true;
 	set_regs(r);
 }
@@ -467,7 +467,7 @@ static void leave(const struct user_regs_struct *from, long nr, const uint64_t a
 	r.r12 = INKTAG_RESUME_MAGIC;
 	r.rip = hap.start.stub;
 	r.rsp = hap.start.ustack;
-	r.fs_base = 0;
+	r.fs_base = r.gs_base = 0;
 	set_regs(&r);
 }
 
@@ -555,9 +555,16 @@ static void trusted_hypercall(struct user_regs_struct *r)
 		check_descriptors();
 		leave(r, SYS_exit_group, exit_args);
 		return;
-	case INKTAG_HC_SET_FSBASE:
-		r->fs_base = r->rbx;
+	case INKTAG_HC_SET_BASE:
+		*(r->rcx ? &r->gs_base : &r->fs_base) = r->rbx;
 		r->rax = 0;
+		break;
+	case INKTAG_HC_SIGNAL_ENTRY:
+	case INKTAG_HC_SHARE:
+		r->rax = 0;
+		break;
+	case INKTAG_HC_CLONE:
+		r->rax = -INKTAG_ENOSPC;
 		break;
 	case INKTAG_HC_RANDOM:
 		if (getrandom(random, sizeof(random), 0) != sizeof(random))

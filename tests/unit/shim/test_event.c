@@ -178,6 +178,8 @@ START_TEST(reports)
 	must_be(wait_lies(0));
 	report(5, a, EPOLLIN, b, EPOLLIN);
 	must_be(wait_lies(0));
+	report(2, a, EPOLLIN, b, EPOLLIN);
+	must_be(lies(SYS_epoll_wait, (const u64[6]){ 0, (u64)got, 1, 0 }));
 	report(-5000, a, EPOLLIN, b, EPOLLIN);
 	must_be(wait_lies(0));
 	report(1, a, EPOLLIN, 0, 0);
