@@ -534,7 +534,7 @@ static void zero(uint64_t addr, uint64_t npages)
 
 static void trusted_hypercall(struct user_regs_struct *r)
 {
-	static const char *const checks[] = { "none", "tag", "frame", "descriptor", "mmap", "syscall", "state" };
+	static const char *const checks[] = { "none", "tag", "frame", "descriptor", "lineage", "mmap", "syscall", "state" };
 	uint64_t exit_args[6] = { r->rbx };
 	struct timespec ts;
 	uint64_t random[4];
