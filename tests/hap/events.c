@@ -171,8 +171,8 @@ static void timers(void)
 	t = (struct itimerspec){ .it_value = { -1, 0 } };
 	check(timerfd_settime(fd, 0, &t, NULL) < 0 && errno == EINVAL && timerfd_settime(fd, 4096, &t, NULL) < 0 && errno == EINVAL,
 	      "what timerfd_settime refuses");
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	start = ms();
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	now.tv_nsec += 30000000;
 	if (now.tv_nsec >= 1000000000) {
 		now.tv_sec++;
