@@ -623,6 +623,9 @@ static void make_process(u32 h, u32 i)
 	guest_check(g);
 	if (haps[h].hap && i < 2)
 		come_back(h, i, true, hostile && one_in(8));
+	/* a child that ended at once would have copied nothing */
+	for (n = pick(16); n && haps[c].hap && haps[c].cpu[0] >= 0; n--)
+		use_memory(c, 0);
 }
 
 static void work(void)
