@@ -124,7 +124,7 @@ struct lock {
 
 void lock(struct lock *l);
 void unlock(struct lock *l);
-extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock;
+extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock, timers_lock;
 
 u64 arena_mark(void);
 void arena_release(u64 mark);

@@ -143,6 +143,19 @@ long sys_rt_sigsuspend(long nr, const u64 args[6])
 	return with_mask(*(const u64 *)args[0], call_sigsuspend, args);
 }
 
+/* A signal may not pass for one of the program's timers, and what comes with one is the program's word. */
+static void cause_timer(siginfo_t *info)
+{
+	sigval_t value;
+
+	if (info->si_code != SI_TIMER)
+		return;
+	if (timer_value(info->si_tid, &value))
+		info->si_value = value;
+	else
+		info->si_code = SI_KERNEL;
+}
+
 long sys_rt_sigtimedwait(long nr, const u64 args[6])
 {
 	static const struct call row = {
@@ -155,7 +168,6 @@ long sys_rt_sigtimedwait(long nr, const u64 args[6])
 		.result = RESULT_INT,
 	};
 	siginfo_t *info = (void *)args[1];
-	sigval_t value;
 	long r;
 
 	if (args[3] != sizeof(u64))
@@ -163,8 +175,8 @@ long sys_rt_sigtimedwait(long nr, const u64 args[6])
 	r = marshal_call(nr, &row, args);
 	if (!IS_ERR(r) && (r < 1 || r > SIGNALS || !(*(const u64 *)args[0] & BIT(r))))
 		shim_lie(nr, r, "nobody waits for this signal");
-	if (!IS_ERR(r) && info && info->si_code == SI_TIMER && timer_value(info->si_tid, &value))
-		info->si_value = value;
+	if (!IS_ERR(r) && info)
+		cause_timer(info);
 	return r;
 }
 
@@ -504,6 +516,7 @@ void signal_deliver(struct frame *f)
 		t->deferred[i - 1] = t->deferred[i];
 	t->deferred_count--;
 	if (is_handler(act.sa_handler)) {
+		cause_timer(&d.info);
 		push_frame(t, f, &d, &act, return_mask, &none);
 		t->has_restore_mask = false;
 		signal_set_mask(handler_mask(t, &act, d.signo));
@@ -526,17 +539,12 @@ bool signal_restarts(void)
 	return !is_handler(act.sa_handler) || act.sa_flags & SA_RESTART;
 }
 
-/* Not by a fault: by somebody. The kernel's word, but it may not pass for a fault of the program's, nor for its timer. */
+/*
+ * Not by a fault: by somebody. The kernel's word, but it may not pass for a fault of the program's. Whether it is one of
+ * its timers is looked up when the handler gets it: the thread may hold that lock now.
+ */
 static void cause_sent(struct deferred *d)
 {
-	sigval_t value;
-
-	if (d->info.si_code == SI_TIMER) {
-		if (timer_value(d->info.si_tid, &value))
-			d->info.si_value = value;
-		else
-			d->info.si_code = SI_KERNEL;
-	}
 	if (BIT(d->signo) & FAULTS && d->info.si_code > 0) {
 		memset(&d->info, 0, sizeof(d->info));
 		d->info.si_code = SI_USER;
@@ -636,6 +644,7 @@ static void interrupt_program(struct thread *t, struct inktag_regs *r, struct uc
 		leave_to_kernel(d->signo);
 	if (!is_handler(act.sa_handler))
 		return;
+	cause_timer(&d->info);
 	memcpy(&f, r, sizeof(f));
 	push_frame(t, &f, d, &act, mask, cause);
 	memcpy(r, &f, sizeof(f));

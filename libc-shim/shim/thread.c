@@ -57,7 +57,7 @@ void thread_first(void)
 /*
  * What a fork may not find half done. Locks are taken in this order, before signals are of any concern.
  */
-static struct lock *const all_locks[] = { &threads_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock };
+static struct lock *const all_locks[] = { &threads_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock, &timers_lock };
 
 static void lock_all(void)
 {

@@ -17,7 +17,7 @@ static struct timer {
 	int clock;
 	sigval_t value;
 } timers[TIMERS];
-static struct lock timers_lock;
+struct lock timers_lock;
 
 static struct timer *find(int id)
 {
@@ -32,7 +32,6 @@ static struct timer *find(int id)
 void timers_forget(void)
 {
 	memset(timers, 0, sizeof(timers));
-	timers_lock.state = 0;
 }
 
 bool timer_value(int id, sigval_t *value)
