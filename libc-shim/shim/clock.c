@@ -8,7 +8,6 @@
 #include <linux/time.h>
 #include "shim.h"
 
-#define NSEC	1000000000UL
 #define FOREVER	(1L << 33)	/* seconds; sums of two fit in 64 bits of nanoseconds */
 
 /* No answer is before an earlier one, even if the host's administrator sets its clock back. */
@@ -59,8 +58,7 @@ long sys_clock_gettime(long nr, const u64 args[6])
 	if (r)
 		return r;
 	t = args[0] == CLOCK_REALTIME || args[0] == CLOCK_REALTIME_COARSE ? realtime : boottime;
-	ts->tv_sec = t / NSEC;
-	ts->tv_nsec = t % NSEC;
+	*ts = clock_timespec(t);
 	return 0;
 }
 
@@ -101,19 +99,28 @@ long sys_time(long nr, const u64 args[6])
 	return realtime / NSEC;
 }
 
+struct __kernel_timespec clock_timespec(u64 ns)
+{
+	return (struct __kernel_timespec){ ns / NSEC, ns % NSEC };
+}
+
+bool clock_valid(const struct __kernel_timespec *ts)
+{
+	return ts->tv_sec >= 0 && ts->tv_nsec >= 0 && ts->tv_nsec < (s64)NSEC;
+}
+
 long clock_end(const struct __kernel_timespec *ts, bool absolute, u64 *end)
 {
-	s64 sec = ts->tv_sec, nsec = ts->tv_nsec;
-	u64 real, boot;
-	long r;
+	u64 real, boot = 0;
+	long r = 0;
 
-	if (sec < 0 || nsec < 0 || nsec >= (s64)NSEC)
+	if (!clock_valid(ts))
 		return -EINVAL;
-	r = now(&real, &boot);
-	if (r)
-		return r;
-	*end = (sec < FOREVER ? sec : FOREVER) * NSEC + nsec + (absolute ? 0 : boot);
-	return 0;
+	if (!absolute)
+		r = now(&real, &boot);
+	if (!r)
+		*end = (ts->tv_sec < FOREVER ? ts->tv_sec : FOREVER) * NSEC + ts->tv_nsec + boot;
+	return r;
 }
 
 long clock_until(u64 end, bool realtime, u64 *left)
@@ -126,11 +133,19 @@ long clock_until(u64 end, bool realtime, u64 *left)
 	return r;
 }
 
-long clock_left(const struct __kernel_timespec *end, bool realtime, u64 *left)
+long clock_relative(struct __kernel_timespec *ts, bool realtime)
 {
-	s64 sec = end->tv_sec > FOREVER ? FOREVER : end->tv_sec;
+	u64 end, left;
+	long r;
 
-	return clock_until(sec * NSEC + end->tv_nsec, realtime, left);
+	if (!ts->tv_sec && !ts->tv_nsec)
+		return 0;
+	r = clock_end(ts, true, &end);
+	if (!r)
+		r = clock_until(end, realtime, &left);
+	if (!r)
+		*ts = clock_timespec(left ? left : 1);
+	return r;
 }
 
 /* The kernel is asked again if it comes back too early. It gets the time that is left: its clocks start elsewhere. */
@@ -146,8 +161,7 @@ static long sleep_until(u64 end, bool realtime, u64 *left)
 		r = clock_until(end, realtime, left);
 		if (r || !*left)
 			break;
-		buf->tv_sec = *left / NSEC;
-		buf->tv_nsec = *left % NSEC;
+		*buf = clock_timespec(*left);
 		r = checked(__NR_nanosleep, hc_syscall(__NR_nanosleep, (u64)buf, 0, 0, 0, 0, 0), 0);
 		err = clock_until(end, realtime, left);
 	} while (!r && !err && *left);
@@ -182,8 +196,7 @@ long sys_nanosleep(long nr, const u64 args[6])
 		return r;
 	r = sleep_until(end, realtime, &left);
 	if (r == -EINTR && rem && !absolute) {
-		ts.tv_sec = left / NSEC;
-		ts.tv_nsec = left % NSEC;
+		ts = clock_timespec(left);
 		memcpy((void *)rem, &ts, sizeof(ts));
 	}
 	return r;

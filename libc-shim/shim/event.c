@@ -14,7 +14,6 @@
 #include <linux/timerfd.h>
 #include "fds.h"
 
-#define NSEC		1000000000L
 #define EVENTS_MAX	2048
 #define EVENTS_PART	64
 
@@ -286,14 +285,9 @@ bool event_read_ok(enum fd_kind kind, const void *buf, u64 len)
 
 /* --- timerfd ----------------------------------------------------------------------------------------- */
 
-static bool is_time(const struct __kernel_timespec *t)
-{
-	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < NSEC;
-}
-
 static bool is_timer(const struct __kernel_itimerspec *t)
 {
-	return is_time(&t->it_interval) && is_time(&t->it_value);
+	return clock_valid(&t->it_interval) && clock_valid(&t->it_value);
 }
 
 static bool is_timer_left(long r, const u64 args[6])
@@ -304,24 +298,6 @@ static bool is_timer_left(long r, const u64 args[6])
 static bool is_timer_before(long r, const u64 args[6])
 {
 	return !args[3] || is_timer((const void *)args[3]);
-}
-
-/*
- * The kernel's clocks start elsewhere than the program's, so it gets the time that is left to an absolute one; 1 ns if
- * that is over.
- */
-static long until(struct __kernel_timespec *t, bool realtime)
-{
-	u64 left;
-	long r;
-
-	if (!t->tv_sec && !t->tv_nsec)
-		return 0;
-	r = clock_left(t, realtime, &left);
-	if (!left)
-		left = 1;
-	*t = (struct __kernel_timespec){ left / NSEC, left % NSEC };
-	return r;
 }
 
 long sys_timerfd_settime(long nr, const u64 args[6])
@@ -351,7 +327,7 @@ long sys_timerfd_settime(long nr, const u64 args[6])
 	if (args[1] & TFD_TIMER_ABSTIME) {
 		realtime = fds_kind(args[0], &serial, &clock) == FD_TIMER &&
 			   (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM);
-		r = until(&timer.it_value, realtime);
+		r = clock_relative(&timer.it_value, realtime);
 		if (r)
 			return r;
 	}

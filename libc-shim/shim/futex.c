@@ -231,8 +231,7 @@ static long shared_wait(u64 addr, u32 *word, u32 value, const struct __kernel_ti
 			r = -ETIMEDOUT;
 		if (r)
 			goto out;
-		ts->tv_sec = left / 1000000000;
-		ts->tv_nsec = left % 1000000000;
+		*ts = clock_timespec(left);
 	}
 	r = hc_syscall(__NR_futex, (u64)word, FUTEX_WAIT, seen, (u64)ts, 0, 0);
 	/* -EAGAIN: it was woken just now. Too early a timeout is one more waking for no reason. */
@@ -264,8 +263,7 @@ static long sleep_on(struct futex_waiter *w, const u64 *end, bool realtime)
 				r = -ETIMEDOUT;
 			if (r)
 				break;
-			ts->tv_sec = left / 1000000000;
-			ts->tv_nsec = left % 1000000000;
+			*ts = clock_timespec(left);
 		}
 		/* All else: look again. */
 		if (hc_syscall(__NR_futex, (u64)w->word, FUTEX_WAIT_PRIVATE, 0, (u64)ts, 0, 0) == -EINTR)

@@ -11,7 +11,6 @@
 #include "command.h"
 #include "fds.h"
 
-#define NSEC		1000000000L
 #define MESSAGE_MAX	(ARENA_PIECE - sizeof(u64))
 #define SETS_KNOWN	64
 
@@ -35,23 +34,25 @@ long sys_mq_open(long nr, const u64 args[6])
  */
 static long kernels_time(u64 at, struct __kernel_timespec *t)
 {
-	u64 mark = arena_mark(), left;
+	u64 mark = arena_mark(), end, left;
 	volatile struct __kernel_timespec *buf;
-	long r = -ENOMEM;
+	long r;
 
 	if (!user_range_ok(at, sizeof(*t)))
 		return -EFAULT;
 	memcpy(t, (const void *)at, sizeof(*t));
-	if (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= NSEC)
-		return -EINVAL;
+	r = clock_end(t, true, &end);
+	if (r)
+		return r;
+	r = -ENOMEM;
 	buf = arena_alloc(sizeof(*buf));
 	if (buf)
 		r = checked(__NR_clock_gettime, hc_syscall(__NR_clock_gettime, CLOCK_REALTIME, (u64)buf, 0, 0, 0, 0), 0);
 	if (!r)
-		r = clock_left(t, true, &left);
+		r = clock_until(end, true, &left);
 	if (!r && left) {
-		left += (u64)buf->tv_nsec % NSEC;
-		*t = (struct __kernel_timespec){ (buf->tv_sec & 0xffffffff) + left / NSEC, left % NSEC };
+		*t = clock_timespec(left + (u64)buf->tv_nsec % NSEC);
+		t->tv_sec += buf->tv_sec & 0xffffffff;
 	} else if (!r) {
 		*t = (struct __kernel_timespec){ 0 };
 	}

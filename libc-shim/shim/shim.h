@@ -229,12 +229,20 @@ long sys_poll(long nr, const u64 args[6]);
 long sys_ppoll(long nr, const u64 args[6]);
 long sys_select(long nr, const u64 args[6]);
 
-/* clock.c */
-struct __kernel_timespec;
+/* clock.c. Times are in nanoseconds. */
+#define NSEC		1000000000UL
+struct __kernel_timespec clock_timespec(u64 ns);
+/* Not below zero, and less than a second of nanoseconds. */
+bool clock_valid(const struct __kernel_timespec *ts);
 /* When it is over: on CLOCK_REALTIME or, relative or not, CLOCK_MONOTONIC. -EINVAL */
 long clock_end(const struct __kernel_timespec *ts, bool absolute, u64 *end);
-/* Nanoseconds until then; 0: it is over. */
+/* What is left until then; 0: it is over. */
 long clock_until(u64 end, bool realtime, u64 *left);
+/*
+ * The kernel's clocks start elsewhere than the program's: of a timer's absolute end, what it gets. 1 ns: that is over; 0
+ * stays 0, which turns a timer off. -EINVAL
+ */
+long clock_relative(struct __kernel_timespec *ts, bool realtime);
 long sys_clock_gettime(long nr, const u64 args[6]);
 long sys_gettimeofday(long nr, const u64 args[6]);
 long sys_time(long nr, const u64 args[6]);
@@ -340,9 +348,5 @@ long sys_capabilities(long nr, const u64 args[6]);
 long sys_mlock(long nr, const u64 args[6]);
 long sys_mlockall(long nr, const u64 args[6]);
 long sys_mincore(long nr, const u64 args[6]);
-
-/* clock.c: what is left until `end`, by the program's clock; 0: it is over */
-struct __kernel_timespec;
-long clock_left(const struct __kernel_timespec *end, bool realtime, u64 *left);
 
 #endif

@@ -27,7 +27,6 @@
 #define OPTION_MAX	0x10000UL
 #define MAX_ERRNO	4095
 #define INT_MAX		0x7fffffffL
-#define NSEC		1000000000L
 #define LENGTH_MAX	0x7ffff000UL	/* what one call moves at most */
 
 /* As Linux's, for 64 bits. */
@@ -332,9 +331,9 @@ long sys_sendmmsg(long nr, const u64 args[6])
 /* As Linux, it looks at the time after each message, and waits for one as long as it takes. */
 long sys_recvmmsg(long nr, const u64 args[6])
 {
-	struct __kernel_timespec end, *timeout = (void *)args[4];
+	struct __kernel_timespec *timeout = (void *)args[4];
 	struct mmsghdr *at = (void *)args[1];
-	u64 n = (u32)args[2], flags = args[3] & ~(u64)MSG_WAITFORONE, left = 0, i;
+	u64 n = (u32)args[2], flags = args[3] & ~(u64)MSG_WAITFORONE, end, left = 0, i;
 	long r = 0;
 
 	if (n > UIO_MAXIOV)
@@ -342,13 +341,9 @@ long sys_recvmmsg(long nr, const u64 args[6])
 	if ((n && !user_range_ok(args[1], n * sizeof(*at))) || (timeout && !user_range_ok(args[4], sizeof(*timeout))))
 		return -EFAULT;
 	if (timeout) {
-		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= NSEC)
-			return -EINVAL;
-		r = sys_clock_gettime(__NR_clock_gettime, (const u64[6]){ CLOCK_MONOTONIC, (u64)&end });
+		r = clock_end(timeout, false, &end);
 		if (r)
 			return r;
-		end.tv_sec = timeout->tv_sec > INT_MAX ? INT_MAX : end.tv_sec + timeout->tv_sec;
-		end.tv_nsec += timeout->tv_nsec;
 	}
 	for (i = 0; i < n; i++) {
 		r = sys_recvmsg(nr, (const u64[6]){ args[0], (u64)&at[i].hdr, flags });
@@ -357,13 +352,13 @@ long sys_recvmmsg(long nr, const u64 args[6])
 		at[i].len = r;
 		if (args[3] & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
-		if (timeout && (clock_left(&end, false, &left) || !left)) {
+		if (timeout && (clock_until(end, false, &left) || !left)) {
 			i++;
 			break;
 		}
 	}
 	if (timeout && i)
-		*timeout = (struct __kernel_timespec){ left / NSEC, left % NSEC };
+		*timeout = clock_timespec(left);
 	return i ? (long)i : r;
 }
 

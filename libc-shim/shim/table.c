@@ -149,7 +149,7 @@ static bool is_interval(long r, const u64 args[6])
 {
 	const struct __kernel_timespec *t = (const void *)args[1];
 
-	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
+	return clock_valid(t);
 }
 
 /* A child that has changed, or none: then all is zero. */

@@ -85,26 +85,6 @@ long sys_timer_create(long nr, const u64 args[6])
 	return r;
 }
 
-/* The kernel's clocks start elsewhere than the program's: it gets the time that is left. 1 ns: it is over. */
-static long make_relative(int clock, struct __kernel_timespec *ts)
-{
-	u64 end, left;
-	long r;
-
-	if (!ts->tv_sec && !ts->tv_nsec)
-		return 0;	/* off */
-	r = clock_end(ts, true, &end);
-	if (!r)
-		r = clock_until(end, clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM, &left);
-	if (r)
-		return r;
-	if (!left)
-		left = 1;
-	ts->tv_sec = left / 1000000000;
-	ts->tv_nsec = left % 1000000000;
-	return 0;
-}
-
 long sys_timer_settime(long nr, const u64 args[6])
 {
 	static const struct call row = {
@@ -132,7 +112,7 @@ long sys_timer_settime(long nr, const u64 args[6])
 		return -EINVAL;
 	if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME_ALARM ||
 	    clock == CLOCK_BOOTTIME_ALARM) {
-		r = make_relative(clock, &spec.it_value);
+		r = clock_relative(&spec.it_value, clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM);
 		if (r)
 			return r;
 		given[1] &= ~(u64)TIMER_ABSTIME;
