@@ -8,15 +8,12 @@
 #include <linux/ipc.h>
 #include <linux/mman.h>
 #include <linux/shm.h>
+#include "command.h"
 #include "mm.h"
 
 #define SHMLBA	INKTAG_PAGE_SIZE
 
-static const struct command {
-	int command;
-	u8 kind;	/* enum arg_kind */
-	u16 size;
-} commands[] = {
+static const struct command commands[] = {
 	{ IPC_RMID, ARG_NONE },
 	{ IPC_SET, ARG_IN, sizeof(struct shmid64_ds) },
 	{ IPC_STAT, ARG_OUT, sizeof(struct shmid64_ds) },
@@ -30,16 +27,7 @@ static const struct command {
 
 long sys_shmctl(long nr, const u64 args[6])
 {
-	struct call row = { .result = RESULT_INT, .arg = { { ARG_VALUE }, { ARG_VALUE } } };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (commands[i].command != (int)args[1])
-			continue;
-		row.arg[2] = (struct arg){ .kind = commands[i].kind, .size = commands[i].size };
-		return marshal_call(nr, &row, args);
-	}
-	return -EINVAL;
+	return command_call(nr, args, 1, commands, ARRAY_SIZE(commands), -EINVAL);
 }
 
 static long size_of(int id, u64 *size)
