@@ -386,14 +386,14 @@ static int interrupted_anywhere(void)
 		}
 		_exit(0);
 	}
-	while (count < 5) {
+	do {
 		for (x = y = 1, f = 0, i = 0; i < 2000; i++) {
 			x = x * 6364136223846793005UL + 1442695040888963407UL;
 			y += x >> 7;
 			f += 0.5;
 		}
 		want(f == 1000.0);
-	}
+	} while (count < 5);
 	value("%lx %lx", x, y);
 	want(status_of(pid) == 0);
 	return 1;
