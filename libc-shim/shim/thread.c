@@ -366,6 +366,9 @@ long sys_exit(long nr, const u64 args[6])
 	if (nr == __NR_exit_group) {
 		for (other = t->next; other != t; other = other->next)
 			release_robust(other);
+		/* Of a HAP that has ended, another thread would be refused, and its stub could end the process first. */
+		if (t->next != t || dead)
+			hc_syscall_must(__NR_exit_group, args[0], 0, 0, 0, 0, 0);
 		hc_exit(args[0]);
 	}
 	signal_block_all();
