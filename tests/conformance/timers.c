@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -203,22 +204,31 @@ static int limit_of_file_size(void)
 /* --- interrupted calls --- */
 
 static pid_t pest;
+static volatile int *sent;	/* by it; shared */
 
 /* Until it is ended, a child sends SIGUSR1 to this process every few milliseconds. */
-static int begin(int flags)
+static int pester(void)
 {
 	pid_t me = getpid();
 
-	if (!handle(SIGUSR1, flags))
+	if (!sent)
+		sent = mmap(NULL, sizeof(*sent), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (sent == MAP_FAILED)
 		return 0;
+	*sent = 0;
 	pest = fork();
 	if (!pest) {
 		do {
 			sleep_ms(5);
-		} while (getppid() == me && !kill(me, SIGUSR1));
+		} while (getppid() == me && !kill(me, SIGUSR1) && ++*sent);
 		_exit(0);
 	}
 	return pest > 0;
+}
+
+static int begin(int flags)
+{
+	return handle(SIGUSR1, flags) && pester();
 }
 
 static int end(void)
@@ -287,13 +297,14 @@ static int wait_interrupted(void)
 	return 1;
 }
 
-/* A child that does something after the call of its parent was restarted a few times. */
+/* A child that does something after a few signals, so that the call of its parent was restarted. */
 static pid_t later(int (*f)(void))
 {
 	pid_t pid = fork();
 
 	if (!pid) {
-		sleep_ms(60);
+		while (*sent < 5)
+			sleep_ms(5);
 		_exit(f() ? 0 : 1);
 	}
 	return pid;
@@ -330,19 +341,18 @@ static int wait_restarted(void)
 	return 1;
 }
 
+static int locked;
+static int unlocks(void) { return !flock(locked, LOCK_UN); }
+
 static int lock_restarted(void)
 {
-	int fd = pattern_file("f", 10), other = open("f", O_RDWR);
+	int other;
 	pid_t pid;
 
-	want(!flock(fd, LOCK_EX));
-	pid = fork();
-	if (!pid) {
-		sleep_ms(60);
-		flock(fd, LOCK_UN);
-		_exit(0);
-	}
-	want(begin(SA_RESTART) && !flock(other, LOCK_EX) && end() && status_of(pid) == 0);
+	locked = pattern_file("f", 10);
+	other = open("f", O_RDWR);
+	want(!flock(locked, LOCK_EX) && begin(SA_RESTART) && (pid = later(unlocks)) > 0);
+	want(!flock(other, LOCK_EX) && end() && status_of(pid) == 0);
 	return 1;
 }
 
@@ -390,17 +400,11 @@ static int partial_write(void)
 
 static int ignored_does_not_interrupt(void)
 {
-	pid_t me = getpid(), pid, other;
+	pid_t pid;
 
-	want(!pipe(p) && signal(SIGUSR1, SIG_IGN) != SIG_ERR);
-	other = fork();
-	if (!other) {
-		while (getppid() == me && !kill(me, SIGUSR1))
-			sleep_ms(5);
-		_exit(0);
-	}
+	want(!pipe(p) && signal(SIGUSR1, SIG_IGN) != SIG_ERR && pester());
 	want((pid = later(writes_to_pipe)) > 0 && read(p[0], &c, 1) == 1 && status_of(pid) == 0);
-	want(!kill(other, SIGKILL) && status_of(other) == SIGKILL);
+	want(!kill(pest, SIGKILL) && status_of(pest) == SIGKILL);
 	return 1;
 }
 
