@@ -57,7 +57,52 @@ free:
 	return -ENOMEM;
 }
 
-s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid)
+/* One of its threads asked for another program, and did not come back. */
+static bool is_in_exec(struct ink_hap *hap)
+{
+	const struct ink_return *r;
+	struct ink_thread *t;
+	u64 nr, call;
+
+	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
+		r = t->in_signal ? &t->aside : &t->ret;
+		call = r->regs.gpr[INK_RBX];
+		if (r->state == INK_SYSCALL && (call == INKTAG_SYS_EXECVE || call == INKTAG_SYS_EXECVEAT))
+			return true;
+	}
+	return false;
+}
+
+static void remember_exec(struct ink_hap *hap)
+{
+	struct ink_vm *vm = hap->vm;
+
+	vm->stats.execs++;
+	if (!hap->followed)
+		vm->execs[vm->next_exec++ % INK_EXECS] = (struct ink_exec){ hap->id, hap->line };
+}
+
+/* The line of `before`, for the one HAP that follows it; 0: it is not to be had. */
+static u32 take_line(struct ink_vm *vm, u64 before)
+{
+	struct ink_hap *hap = ink_hap_find(vm, before);
+	u32 i, line;
+
+	if (hap && !hap->followed && is_in_exec(hap)) {
+		hap->followed = true;
+		return hap->line;
+	}
+	for (i = 0; before && i < INK_EXECS; i++) {
+		if (vm->execs[i].hap != before)
+			continue;
+		line = vm->execs[i].line;
+		vm->execs[i] = (struct ink_exec){ 0 };
+		return line;
+	}
+	return 0;
+}
+
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before)
 {
 	struct ink_hash *hash;
 	struct ink_hap *hap;
@@ -77,6 +122,11 @@ s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid)
 	hap->cr3 = cr3;
 	hap->pid = pid;
 	hap->hash = hash;
+	hap->line = take_line(vm, before);
+	if (hap->line)
+		vm->stats.execs_kept++;
+	else
+		hap->line = hap->id;
 	return hap->id;
 }
 
@@ -96,6 +146,7 @@ int ink_hap_fork(struct ink_hap *hap, struct ink_hap **child)
 	(*child)->state = INK_RUNS;
 	(*child)->maker = hap;
 	(*child)->pid = hap->pid;
+	(*child)->line = hap->line;
 	(*child)->stub = hap->stub;
 	memcpy((*child)->measurement, hap->measurement, sizeof(hap->measurement));
 	return 0;
@@ -319,6 +370,8 @@ void ink_hap_end(struct ink_hap *hap)
 	ink_assert_locked(vm);
 	if (hap->state == INK_ENDED)
 		return;
+	if (is_in_exec(hap))
+		remember_exec(hap);
 	WRITE_ONCE(hap->state, INK_ENDED);
 	ink_map_del(&vm->haps, hap->id);
 	vm->nr_haps--;

@@ -154,6 +154,8 @@ enum ink_hap_state { INK_BUILDING, INK_RUNS, INK_ENDED };
 struct ink_hap {
 	struct ink_vm *vm;
 	u32 id;			/* never reused in this VM */
+	u32 line;		/* the HAP that its line began with: by fork, and by exec from HAP to HAP */
+	bool followed;		/* by a HAP of its line, after exec */
 	u32 pid;		/* the guest kernel's claim; for reports only */
 	enum ink_hap_state state;	/* ENDED is read without lock */
 	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
@@ -193,8 +195,18 @@ struct ink_stats {
 	u64 zero_maps;		/* ABSENT pages mapped to the page of zeros */
 	u64 hints;		/* ring entries applied */
 	u64 bad_reports;	/* ring entries ignored: out of range, no such HAP, no memory */
+	u64 execs;		/* HAPs that ended in exec */
+	u64 execs_kept;		/* HAPs that followed one by exec */
 	u64 violations;
 };
+
+/* A HAP that ended in exec: the next in its process may be of its line. */
+struct ink_exec {
+	u32 hap;	/* 0: none */
+	u32 line;
+};
+
+#define INK_EXECS	64	/* remembered; a VM that has more of them at one time loses lines */
 
 #define INK_MAX_VCPUS	64	/* rings; a VM with the extension cannot have more vCPUs */
 
@@ -211,6 +223,8 @@ struct ink_vm {
 	void *bounce;		/* one page: ciphertext on its way between slot and frame */
 	u32 nr_haps;
 	u32 last_hap;
+	struct ink_exec execs[INK_EXECS];
+	u32 next_exec;
 	u64 last_version;	/* of the sealed pages: never repeats under the VM's key */
 	u64 frames;		/* host pages in use: private frames, trusted page tables, pins */
 	u64 records;
@@ -405,8 +419,11 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 
 /* --- hap.c: the life of a HAP --------------------------------------------------------------- */
 
-/* INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). pid: for reports. */
-s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid);
+/*
+ * INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). pid: for reports. before: the
+ * HAP that it follows by exec, in the kernel's words; 0: none. I7.
+ */
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before);
 
 /* NULL: no such HAP, or it has ended. */
 struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id);

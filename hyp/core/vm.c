@@ -78,6 +78,7 @@ void ink_vm_reset(struct ink_vm *vm)
 	ink_assert_locked(vm);
 	while ((hap = ink_map_next(&vm->haps, &id, U32_MAX)))
 		ink_hap_end(hap);
+	memset(vm->execs, 0, sizeof(vm->execs));
 	memset(vm->rings, 0, sizeof(vm->rings));
 	vm->rings_end = 0;
 }

@@ -50,7 +50,7 @@ static s64 hc_hap_create(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	if (args->a[0] > U32_MAX)
 		return -EINVAL;
-	return ink_hap_create(vm_of(vcpu), kvm_inktag_cr3(vcpu), args->a[0]);
+	return ink_hap_create(vm_of(vcpu), kvm_inktag_cr3(vcpu), args->a[0], args->a[1]);
 }
 
 static s64 hc_hap_destroy(struct kvm_vcpu *vcpu, const struct args *args)
@@ -107,6 +107,7 @@ static s64 hc_hap_start(struct kvm_vcpu *vcpu, const struct args *args)
 	err = ink_thread_start(t);
 	if (err)
 		return err;
+	trace_inktag_start(hap);
 	kvm_inktag_enter(vcpu, t);
 	return SWITCHED;
 }

@@ -36,6 +36,8 @@ void kvm_inktag_unlock(struct kvm *kvm)
 	kvm->stat.inktag_zero_maps = vm->stats.zero_maps;
 	kvm->stat.inktag_hints = vm->stats.hints;
 	kvm->stat.inktag_bad_reports = vm->stats.bad_reports;
+	kvm->stat.inktag_execs = vm->stats.execs;
+	kvm->stat.inktag_execs_kept = vm->stats.execs_kept;
 	kvm->stat.inktag_violations = vm->stats.violations;
 	mutex_unlock(&kvm->arch.inktag->lock);
 }

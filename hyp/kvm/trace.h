@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * trace.h - tracepoints: inktag_switch, inktag_hypercall, inktag_cloak, inktag_uncloak,
- * inktag_violation.
+ * trace.h - tracepoints: inktag_switch, inktag_hypercall, inktag_start, inktag_cloak,
+ * inktag_uncloak, inktag_violation.
  */
 #if !defined(INK_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define INK_TRACE_H
@@ -71,6 +71,23 @@ TRACE_EVENT(inktag_hypercall,
 	TP_printk("vcpu %u nr %llx (%llx, %llx, %llx, %llx) -> %lld", __entry->vcpu, __entry->nr,
 		  __entry->args[0], __entry->args[1], __entry->args[2], __entry->args[3],
 		  __entry->result)
+);
+
+TRACE_EVENT(inktag_start,
+	TP_PROTO(const struct ink_hap *hap),
+	TP_ARGS(hap),
+	TP_STRUCT__entry(
+		__field(u32, hap)
+		__field(u32, line)
+		__array(u8, measurement, INKTAG_MEASUREMENT_SIZE)
+	),
+	TP_fast_assign(
+		__entry->hap = hap->id;
+		__entry->line = hap->line;
+		memcpy(__entry->measurement, hap->measurement, INKTAG_MEASUREMENT_SIZE);
+	),
+	TP_printk("hap %u line %u measurement %s", __entry->hap, __entry->line,
+		  __print_hex_str(__entry->measurement, INKTAG_MEASUREMENT_SIZE))
 );
 
 DECLARE_EVENT_CLASS(inktag_seal,

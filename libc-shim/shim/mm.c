@@ -8,6 +8,7 @@
  */
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/mman.h>
 #include "launch.h"
 #include "mm.h"
@@ -434,6 +435,8 @@ static long mm_fill(u64 addr, u64 len, u32 prot, int fd, u64 offset)
 		r = mm_protect_range(addr, len, prot);
 	if (r < 0) {
 		mm_unmap(addr, len);
+		if (r == -EBADF && hc_syscall_must(__NR_fcntl, fd, F_GETFL, 0, 0, 0, 0) >= 0)
+			return -EACCES;		/* it is open, but not for reading */
 		return r == -EISDIR || r == -ESPIPE ? -ENODEV : r;
 	}
 	return addr;

@@ -622,7 +622,7 @@ struct ink_hap *hap_build(struct guest *g, u64 array_gfn, u64 code_gfn)
 	k_write(g, array_gfn, page);
 	memset(page, 0xcc, sizeof(page));
 	k_write(g, code_gfn, page);
-	id = ink_hap_create(&g->vm, cr3, 1000 + cr3 / PAGE);
+	id = ink_hap_create(&g->vm, cr3, 1000 + cr3 / PAGE, 0);
 	ck_assert_int_gt(id, 0);
 	hap = ink_hap_find(&g->vm, id);
 	ck_assert_ptr_nonnull(hap);

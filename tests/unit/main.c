@@ -27,6 +27,7 @@ static const struct {
 	{ "object", suite_object },
 	{ "clone", suite_clone },
 	{ "signal", suite_signal },
+	{ "exec", suite_exec },
 	{ "twin", suite_twin },
 	{ "hostile", suite_hostile },
 };

@@ -270,6 +270,7 @@ Suite *suite_share(void);
 Suite *suite_object(void);
 Suite *suite_clone(void);
 Suite *suite_signal(void);
+Suite *suite_exec(void);
 Suite *suite_twin(void);
 Suite *suite_hostile(void);
 

@@ -36,7 +36,8 @@ enum inktag_check {
 	INKTAG_CHECK_TAG,	/* I2: a page's ciphertext does not match its tag: altered,
 				 * replayed, or another page's */
 	INKTAG_CHECK_FRAME,	/* I2: the kernel offers a frame that another S-page holds, or
-				 * a second frame for an S-page that is in plaintext elsewhere */
+				 * a second frame for an S-page that is DIRTY elsewhere. (Of one that is
+				 * CLEAN elsewhere the second frame's content is judged: TAG) */
 	INKTAG_CHECK_DESCRIPTOR,/* I3: the access has no descriptor that allows it, although
 				 * the kernel claims one: arg is the token claimed */
 	INKTAG_CHECK_LINEAGE,	/* I7: the kernel says that it could not make a thread or process, which

@@ -31,11 +31,17 @@
 
 /*
  * From K: the current address space (CR3) shall become a HAP's. RBX: the process id, shown
- * in reports as the guest's claim. Returns the HAP's id, 1 to 2^31-1, never reused within
- * a VM. The HAP is in the state "building". EINVAL: no process id. EEXIST: the address space
- * is a HAP's. ENOSPC, ENOMEM.
+ * in reports as the guest's claim. RCX: the HAP that was in this process before its exec, 0 for
+ * none. Returns the HAP's id, 1 to 2^31-1, never reused within a VM. The HAP is in the state
+ * "building". EINVAL: no process id. EEXIST: the address space is a HAP's. ENOSPC, ENOMEM.
+ *
+ * A HAP is of the line of HAP RCX, if a thread of that one is in execve or execveat, or was when it
+ * ended, and no other has followed it; else it begins a line of its own. A HAP made by
+ * INKTAG_HC_CLONE is of its maker's.
  */
 #define INKTAG_HC_HAP_CREATE	INKTAG_HC(3)
+#define INKTAG_SYS_EXECVE	59
+#define INKTAG_SYS_EXECVEAT	322
 
 /* From K: the address space of HAP RBX is gone. Ends the HAP in whatever state it is. ENOENT. */
 #define INKTAG_HC_HAP_DESTROY	INKTAG_HC(4)

@@ -67,6 +67,8 @@ struct kvm_inktag_violation {
  *   inktag_haps, inktag_threads, inktag_frames, inktag_held        instant
  *   inktag_cloaks, inktag_uncloaks, inktag_zero_maps, inktag_hints  cumulative, as all below
  *   inktag_bad_reports           ring entries that were ignored: nonsense, no such HAP, no room
+ *   inktag_execs, inktag_execs_kept    HAPs that gave way to another program by exec; those of them
+ *                                      that a HAP followed. The others' successors are unprotected
  *   inktag_in                                       world switches into the trusted context
  *   inktag_out_syscall, inktag_out_fault, inktag_out_interrupt, inktag_out_exit   and out of it
  *   inktag_reenter               exits of the trusted context that went straight back

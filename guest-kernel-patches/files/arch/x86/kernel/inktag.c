@@ -241,7 +241,7 @@ long inktag_attach(void)
 	ret = -EEXIST;
 	if (mm->context.inktag_hap)
 		goto out;
-	ret = inktag_hypercall(INKTAG_HC_HAP_CREATE, task_tgid_nr(current), 0);
+	ret = inktag_hypercall(INKTAG_HC_HAP_CREATE, task_tgid_nr(current), mm->context.inktag_before);
 	if (ret <= 0)
 		goto out;
 

@@ -28,6 +28,8 @@ static const struct {
     COUNTER(zero_maps),
     COUNTER(hints),
     COUNTER(bad_reports),
+    COUNTER(execs),
+    COUNTER(execs_kept),
     COUNTER(in),
     COUNTER(out_syscall),
     COUNTER(out_fault),

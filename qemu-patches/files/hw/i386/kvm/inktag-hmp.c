@@ -57,6 +57,9 @@ void hmp_info_inktag(Monitor *mon, const QDict *qdict)
     monitor_printf(mon, "guest kernel:   reports applied %" PRIu64
                    ", ignored %" PRIu64 ", hypercalls refused %" PRIu64 "\n",
                    c->hints, c->bad_reports, c->refused);
+    monitor_printf(mon, "exec:           %" PRIu64 ", %" PRIu64
+                   " of them by a protected program\n",
+                   c->execs, c->execs_kept);
     monitor_printf(mon, "violations:     %" PRIu64 "\n", c->violations);
     for (InkTagViolationList *l = info->last_violations; l; l = l->next) {
         g_autofree char *text = inktag_violation_text(l->value);

@@ -32,7 +32,14 @@ static inline unsigned int inktag_hap(struct mm_struct *mm)
 static inline void inktag_init_context(struct mm_struct *mm)
 {
 	mm->context.inktag_hap = 0;
+	mm->context.inktag_before = 0;
 	mutex_init(&mm->context.inktag_lock);
+}
+
+/* exec: the current process leaves @oldmm for @mm, and may attach there. */
+static inline void inktag_exec(struct mm_struct *oldmm, struct mm_struct *mm)
+{
+	mm->context.inktag_before = inktag_hap(oldmm);
 }
 
 /* @mm is a copy of @oldmm, the current process's. */
@@ -64,6 +71,10 @@ static inline void inktag_report_unmap(struct mm_struct *mm, unsigned long start
 #else
 
 static inline void inktag_init_context(struct mm_struct *mm)
+{
+}
+
+static inline void inktag_exec(struct mm_struct *oldmm, struct mm_struct *mm)
 {
 }
 
