@@ -13,7 +13,7 @@ struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id)
 	return id <= HAP_ID_MAX ? ink_map_get(&vm->haps, id) : NULL;
 }
 
-static bool cr3_is_taken(struct ink_vm *vm, u64 cr3)
+bool ink_cr3_is_taken(struct ink_vm *vm, u64 cr3)
 {
 	struct ink_hap *hap;
 	u64 id;
@@ -109,7 +109,7 @@ s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before)
 	int err;
 
 	ink_assert_locked(vm);
-	if (cr3_is_taken(vm, cr3))
+	if (ink_cr3_is_taken(vm, cr3))
 		return -EEXIST;
 	hash = ink_hash_new();
 	if (!hash)
@@ -402,12 +402,8 @@ void ink_hap_put(struct ink_hap *hap)
 	ink_assert_locked(hap->vm);
 	if (--hap->refs)
 		return;
-	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
-		ink_xstate_free(t->xstate);
-		memset(t, 0, sizeof(*t));
-		ink_free(t);
-		hap->vm->nr_threads--;
-	}
+	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++)
+		ink_thread_end(t);
 	ink_map_destroy(&hap->threads);
 	ink_map_destroy(&hap->objects);
 	ink_map_destroy(&hap->hints);

@@ -425,6 +425,9 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
  */
 s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before);
 
+/* An address space is one HAP's at most. */
+bool ink_cr3_is_taken(struct ink_vm *vm, u64 cr3);
+
 /* NULL: no such HAP, or it has ended. */
 struct ink_hap *ink_hap_find(struct ink_vm *vm, u64 id);
 

@@ -84,17 +84,15 @@ static bool is_suspended(const struct ink_thread *t)
 /* I7: a prepared thread starts once; its maker then knows. */
 static int start_prepared(struct ink_thread *t, u64 cr3, u64 rax)
 {
-	struct ink_hap *hap = t->hap, *other;
+	struct ink_hap *hap = t->hap;
 	struct ink_return *maker;
 	struct ink_thread *m;
-	u64 id;
 
 	if (!t->maker)
 		return -EBUSY;
 	if (hap->cr3 == INK_NO_CR3) {
-		for (id = 0; (other = ink_map_next(&hap->vm->haps, &id, U32_MAX)); id++)
-			if (other->cr3 == cr3)
-				return -EPERM;
+		if (ink_cr3_is_taken(hap->vm, cr3))
+			return -EPERM;
 		hap->cr3 = cr3;
 		hap->pid = rax;
 		hap->maker = NULL;
