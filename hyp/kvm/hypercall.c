@@ -202,6 +202,13 @@ static s64 hc_share(struct kvm_vcpu *vcpu, const struct args *args)
 	return args->a[1] ? ink_object_leave(hap, args->a[0]) : ink_object_share(hap, args->a[0]);
 }
 
+static s64 hc_ended(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	if (!args->a[0])
+		return current_hap(vcpu)->id;
+	return !ink_hap_find(vm_of(vcpu), args->a[0]);
+}
+
 static s64 hc_signal_entry(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	return ink_thread_signal_entry(vcpu->arch.inktag.thread, args->a[0], args->a[1]);
@@ -320,6 +327,7 @@ static const struct call calls[] = {
 	CALL(INKTAG_HC_SIGNAL_RETURN,	TRUSTED,	hc_signal_return),
 	CALL(INKTAG_HC_COPY,		KERNEL,		hc_copy),
 	CALL(INKTAG_HC_SHARE,		TRUSTED,	hc_share),
+	CALL(INKTAG_HC_ENDED,		TRUSTED,	hc_ended),
 };
 
 static const struct call *find_call(u64 nr)

@@ -242,6 +242,12 @@ struct inktag_regs {
 #define INKTAG_HC_SHARE		INKTAG_HC(31)
 
 /*
+ * From T: 1 if no thread of the HAP RBX ever runs again: it has ended, or there was none of this id. Else 0. RBX = 0:
+ * returns the id of this HAP.
+ */
+#define INKTAG_HC_ENDED		INKTAG_HC(32)
+
+/*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added
  * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp }.
  */

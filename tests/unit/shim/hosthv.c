@@ -582,6 +582,9 @@ static void trusted_hypercall(struct user_regs_struct *r)
 		r->rcx = ts.tv_sec * 1000000000UL + ts.tv_nsec;
 		r->rax = 0;
 		break;
+	case INKTAG_HC_ENDED:
+		r->rax = r->rbx != 1;
+		break;
 	case INKTAG_HC_DESCRIPTORS:
 		r->rax = opt.descriptors;
 		break;
