@@ -191,7 +191,7 @@ void futex_share(void)
 
 	if (shared_words)
 		return;
-	r = mm_map_words(INKTAG_PAGE_SIZE);
+	r = mm_map_common(INKTAG_PAGE_SIZE, INKTAG_KIND_UNCLOAKED);
 	if (!IS_ERR(r))
 		shared_words = (u32 *)r;
 }
@@ -211,35 +211,75 @@ static long shared_wake(u32 *word, u32 count)
 	return r < 0 ? 0 : r < count ? r : count;
 }
 
+/*
+ * Is the thread about to lock a robust mutex, of which this is the word? It says so, as Linux wants it to
+ * (Documentation/locking/robust-futex-ABI.rst).
+ */
+static bool is_robust(u64 addr)
+{
+	const struct robust_list_head *head = (const void *)self()->robust_list;
+
+	return head && ((u64)head->list_op_pending & ~1UL) + head->futex_offset == addr;
+}
+
+/* What the owner's kernel does elsewhere: the owner has died, and says so. */
+static bool release_dead(u32 *word, u32 value)
+{
+	if (!(value & FUTEX_TID_MASK) || owners_lives(value & FUTEX_TID_MASK))
+		return false;
+	__atomic_compare_exchange_n(word, &value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_RELAXED);
+	return true;
+}
+
+#define LOOK_FIRST	(NSEC / 50)
+#define LOOK_LAST	(NSEC / 3)
+
+/* Nobody wakes who waits for one that was killed: it looks from time to time, less and less often. */
 static long shared_wait(u64 addr, u32 *word, u32 value, const struct __kernel_timespec *timeout, bool absolute, bool realtime)
 {
-	u64 mark = arena_mark(), end = 0, left;
+	u64 mark = arena_mark(), end = 0, left = 0, look = is_robust(addr) ? LOOK_FIRST : 0;
 	struct __kernel_timespec *ts = NULL;
-	u32 seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	u32 seen;
 	long r = 0;
 
-	if (__atomic_load_n((u32 *)addr, __ATOMIC_SEQ_CST) != value)
-		return -EAGAIN;
-	if (timeout) {
+	if (timeout || look) {
 		ts = arena_alloc(sizeof(*ts));
 		if (!ts)
 			return -ENOMEM;
+	}
+	if (timeout)
 		r = clock_end(timeout, absolute, &end);
-		if (!r)
+	while (!r) {
+		seen = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n((u32 *)addr, __ATOMIC_SEQ_CST) != value) {
+			r = -EAGAIN;
+			break;
+		}
+		if (look && release_dead((u32 *)addr, value))
+			break;
+		if (timeout)
 			r = clock_until(end, absolute && realtime, &left);
-		if (!r && !left)
+		if (timeout && !r && !left)
 			r = -ETIMEDOUT;
 		if (r)
-			goto out;
-		*ts = clock_timespec(left);
+			break;
+		if (look && (!timeout || left > look))
+			left = look;
+		if (ts)
+			*ts = clock_timespec(left);
+		r = hc_syscall(__NR_futex, (u64)word, FUTEX_WAIT, seen, (u64)ts, 0, 0);
+		if (r == -EINTR)
+			break;
+		/* -EAGAIN: it was woken just now. Only the time that is over is worth another look. */
+		if (r != -ETIMEDOUT) {
+			r = 0;
+			break;
+		}
+		r = 0;
+		if (look && look < LOOK_LAST)
+			look *= 2;
 	}
-	r = hc_syscall(__NR_futex, (u64)word, FUTEX_WAIT, seen, (u64)ts, 0, 0);
-	/* -EAGAIN: it was woken just now. Too early a timeout is one more waking for no reason. */
-	if (r == -ETIMEDOUT && !clock_until(end, absolute && realtime, &left) && left)
-		r = 0;
-	if (r != -EINTR && r != -ETIMEDOUT)
-		r = 0;
-out:
 	arena_release(mark);
 	return r;
 }

@@ -87,6 +87,11 @@ long hc_share(u64 serial, bool leave)
 	return hypercall(INKTAG_HC_SHARE, serial, leave, 0, 0);
 }
 
+long hc_ended(u64 hap)
+{
+	return hypercall(INKTAG_HC_ENDED, hap, 0, 0, 0);
+}
+
 long hc_descriptors(void)
 {
 	return hypercall(INKTAG_HC_DESCRIPTORS, 0, 0, 0, 0);

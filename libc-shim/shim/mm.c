@@ -263,11 +263,16 @@ void mm_shares_windows(void)
 	has_windows = true;
 }
 
-long mm_map_words(u64 len)
+bool mm_has_shared(void)
 {
-	has_shared = true;
+	return has_shared;
+}
+
+long mm_map_common(u64 len, u16 kind)
+{
 	return mm_map(__NR_mmap, &(struct mm_wish){ .len = len, .prot = INKTAG_PROT_READ | INKTAG_PROT_WRITE, .flags = MAP_SHARED,
-						    .kind = INKTAG_KIND_UNCLOAKED, .what = MM_OWN, .fd = -1 });
+						    .kind = kind, .fd = -1,
+						    .what = MM_OWN | (kind == INKTAG_KIND_PRIVATE ? MM_SHARED : 0) });
 }
 
 enum futex_place mm_futex_place(u64 addr, u64 *name)
@@ -497,8 +502,10 @@ long sys_mmap(long nr, const u64 args[6])
 		wish.offset = offset;
 	}
 	r = mm_map(nr, &wish);
-	if (!IS_ERR(r) && wish.what & MM_SHARED)
+	if (!IS_ERR(r) && wish.what & MM_SHARED) {
+		has_shared = true;
 		futex_share();
+	}
 	if (!IS_ERR(r) && wish.kind == INKTAG_KIND_UNCLOAKED)
 		has_windows = true;
 	if (IS_ERR(r) || !copied)

@@ -20,7 +20,7 @@
  * mm.c       mmap and its kin, each checked against the list; heap.c: brk on top of it
  * arena.c    buffers the kernel can see; each thread has its own
  * thread.c   threads and processes: making and ending them (thread.h: what is known of each)
- * lock.c     locks among the threads; futex.c: the program's futexes
+ * lock.c     locks among the threads; futex.c: the program's futexes; owners.c: whose a thread id is
  * signal.c   signals
  * table.c    one row for each system call; marshal.c executes the plain ones
  * file.c     read and write in pieces, directories, poll; xattr.c
@@ -86,6 +86,7 @@ void hc_signal_regs(struct inktag_regs *regs, bool set);
 long hc_random(u64 out[4]);
 long hc_descriptors(void);
 long hc_share(u64 serial, bool leave);
+long hc_ended(u64 hap);
 long hc_clock(u64 *realtime, u64 *boottime);
 long hc_violation(enum inktag_check check, u64 addr, u64 arg);
 
@@ -201,8 +202,10 @@ void mm_unmap_own(u64 addr);
 /* Whose a futex is. SHARED: *name is the same in all processes that share it. Takes mm_lock. */
 enum futex_place { FUTEX_OWN, FUTEX_SHARED, FUTEX_KERNELS };
 enum futex_place mm_futex_place(u64 addr, u64 *name);
-/* Unprotected memory of the shim's own, which children share. With mm_lock. */
-long mm_map_words(u64 len);
+/* Memory of the shim's own that children share: INKTAG_KIND_PRIVATE or _UNCLOAKED. With mm_lock. */
+long mm_map_common(u64 len, u16 kind);
+/* Is there memory that children of this process share with it? With mm_lock. */
+bool mm_has_shared(void);
 long sys_mmap(long nr, const u64 args[6]);
 long sys_munmap(long nr, const u64 args[6]);
 long sys_mprotect(long nr, const u64 args[6]);

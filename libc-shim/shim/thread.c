@@ -126,6 +126,7 @@ static void forget_others(void)
 	timers_forget();
 	t->tid = get_tid();
 	t->robust_list = 0;
+	owners_forked();
 }
 
 /*
@@ -148,6 +149,9 @@ void thread_begin(struct frame *frame)
 	struct thread *t = self();
 
 	t->tid = get_tid();
+	lock(&threads_lock);
+	owners_add(t);
+	unlock(&threads_lock);
 	tell_tid(t, t->serial, t->tid);
 	if (t->child_tid)
 		*(u32 *)t->child_tid = t->tid;
@@ -219,6 +223,8 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	long r;
 
 	lock_all();
+	if (mm_has_shared())
+		owners_make();
 	r = hc_clone(&clone);
 	if (!r)
 		forget_others();
@@ -349,6 +355,7 @@ _Noreturn void thread_end(u64 status)
 	u64 word = t->clear_tid;
 
 	lock(&threads_lock);
+	owners_remove(t);
 	bury(t);
 	unlock(&threads_lock);
 	if (word) {

@@ -53,6 +53,7 @@ struct thread {
 	u32 locks;		/* that it holds */
 	bool steps_out;		/* the program is traced by itself, and on the way out of the shim */
 	u32 gone;		/* it has ended: its memory may be used for another. Others read it */
+	bool is_owner;		/* it stands in the table of owners.c. threads_lock */
 
 	u64 fsbase;
 	u64 serial;		/* never used twice. threads_lock */
@@ -117,6 +118,20 @@ long futex_wake(u64 addr, u32 count, u32 bitset);
 /* One waiter, wherever it is. */
 void futex_wake_one(u64 addr);
 void futex_forget_all(void);
+
+/*
+ * owners.c. With threads_lock. make: before there is another process: the table, and all threads in it; with mm_lock, too.
+ * add: a thread that has its id now; remove: one that owns nothing any more.
+ */
+void owners_make(void);
+void owners_add(struct thread *t);
+void owners_remove(struct thread *t);
+/* In the child of a fork. */
+void owners_forked(void);
+/* The HAP that this process is. */
+u32 owners_hap(void);
+/* Can a thread with this id run again? If that is not known, it can. */
+bool owners_lives(u32 tid);
 
 /* entry.S */
 extern const char shim_text_begin[] asm("__start_inktag_text"), shim_text_end[] asm("__stop_inktag_text");

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* locks.c - what threads of one process meet at: mutexes, conditions, locks, barriers, semaphores. */
+/* locks.c - what threads meet at: mutexes, conditions, locks, barriers, semaphores; and robust mutexes of several processes. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "conformance.h"
@@ -475,6 +477,178 @@ static int semaphore_from_handler(void)
 	return 1;
 }
 
+/* --- between processes, in memory that they share --------------------------------------------------------- */
+
+static struct shared {
+	pthread_mutex_t mutex;
+	volatile int held, go;
+} *shared;
+
+static int new_shared(void)
+{
+	pthread_mutexattr_t a;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return shared != MAP_FAILED && !pthread_mutexattr_init(&a) && !pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) &&
+		!pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED) && !pthread_mutex_init(&shared->mutex, &a);
+}
+
+/* Holds it until the parent says so. */
+static int holds(void)
+{
+	want(!pthread_mutex_lock(&shared->mutex));
+	shared->held = 1;
+	while (!shared->go)
+		sleep_ms(1);
+	want(!pthread_mutex_unlock(&shared->mutex));
+	return 1;
+}
+
+static void *holds_in_thread(void *arg)
+{
+	return holds() ? THREAD_OK : NULL;
+}
+
+static int holds_in_a_thread(void)
+{
+	return joined(start(holds_in_thread, NULL)) == THREAD_OK;
+}
+
+static int holds_and_exits(void)
+{
+	return !pthread_mutex_lock(&shared->mutex);
+}
+
+static int inherits(void)
+{
+	want_number(pthread_mutex_lock(&shared->mutex), EOWNERDEAD);
+	want(!pthread_mutex_consistent(&shared->mutex) && !pthread_mutex_unlock(&shared->mutex));
+	return 1;
+}
+
+static int inherits_and_holds(void)
+{
+	want_number(pthread_mutex_lock(&shared->mutex), EOWNERDEAD);
+	shared->held = 2;
+	for (;;)
+		pause();
+}
+
+static int takes_in_time(void)
+{
+	return !pthread_mutex_lock(&shared->mutex) && !pthread_mutex_unlock(&shared->mutex);
+}
+
+static int is_killed(pid_t pid)
+{
+	int status;
+
+	return !kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static int is_free_again(void)
+{
+	want(!pthread_mutex_lock(&shared->mutex) && !pthread_mutex_unlock(&shared->mutex) && in_child(takes_in_time) == 0);
+	return 1;
+}
+
+static int owner_killed(int (*owner)(void))
+{
+	pid_t pid;
+
+	want(new_shared() && (pid = start_child(owner)) > 0);
+	want_soon(shared->held);
+	want(is_killed(pid) && inherits() && is_free_again());
+	return 1;
+}
+
+static int robust_owner_killed(void) { return owner_killed(holds); }
+static int robust_owner_killed_in_thread(void) { return owner_killed(holds_in_a_thread); }
+
+/* Whoever has it first finds out; the other one waits for that one. */
+static int inherits_or_takes(void)
+{
+	int r = pthread_mutex_lock(&shared->mutex);
+
+	if (r == EOWNERDEAD) {
+		shared->held = 2;
+		r = pthread_mutex_consistent(&shared->mutex);
+	}
+	want(!r && !pthread_mutex_unlock(&shared->mutex));
+	return 1;
+}
+
+static int robust_owner_killed_while_waiting(void)
+{
+	pid_t owner, heir[2];
+
+	want(new_shared() && (owner = start_child(holds)) > 0);
+	want_soon(shared->held);
+	heir[0] = start_child(inherits_or_takes);
+	heir[1] = start_child(inherits_or_takes);
+	sleep_ms(100);
+	want(is_killed(owner) && status_of(heir[0]) == 0 && status_of(heir[1]) == 0 && shared->held == 2 && is_free_again());
+	return 1;
+}
+
+static int robust_heir_killed(void)
+{
+	pid_t owner, heir;
+
+	want(new_shared() && (owner = start_child(holds)) > 0);
+	want_soon(shared->held);
+	want(is_killed(owner) && (heir = start_child(inherits_and_holds)) > 0);
+	want_soon(shared->held == 2);
+	want(is_killed(heir) && inherits() && is_free_again());
+	return 1;
+}
+
+static int robust_owner_exits(void)
+{
+	want(new_shared() && in_child(holds_and_exits) == 0 && inherits() && is_free_again());
+	return 1;
+}
+
+/* One that stands still lives. */
+static int robust_owner_stopped(void)
+{
+	struct timespec t;
+	pid_t owner;
+	int status;
+
+	want(new_shared() && (owner = start_child(holds)) > 0);
+	want_soon(shared->held);
+	want(!kill(owner, SIGSTOP) && waitpid(owner, &status, WUNTRACED) == owner && WIFSTOPPED(status));
+	t = in_ms(CLOCK_REALTIME, 500);
+	want_number(pthread_mutex_timedlock(&shared->mutex, &t), ETIMEDOUT);
+	shared->go = 1;
+	want(!kill(owner, SIGCONT) && status_of(owner) == 0 && is_free_again());
+	return 1;
+}
+
+static int robust_handed_over(void)
+{
+	pid_t owner;
+
+	want(new_shared() && (owner = start_child(holds)) > 0);
+	want_soon(shared->held);
+	want_number(pthread_mutex_trylock(&shared->mutex), EBUSY);
+	shared->go = 1;
+	want(!pthread_mutex_lock(&shared->mutex) && !pthread_mutex_unlock(&shared->mutex) && status_of(owner) == 0);
+	return 1;
+}
+
+static int robust_tried(void)
+{
+	pid_t owner;
+
+	want(new_shared() && (owner = start_child(holds)) > 0);
+	want_soon(shared->held);
+	want(is_killed(owner));
+	want_number(pthread_mutex_trylock(&shared->mutex), EOWNERDEAD);
+	return 1;
+}
+
 const struct check checks[] = {
 	CHECK(mutex_normal), CHECK(mutex_recursive), CHECK(mutex_errorcheck), CHECK(mutex_adaptive),
 	CHECK(recursion), CHECK(errors_are_checked), CHECK(mutex_times_out), CHECK(robust_recovered),
@@ -482,5 +656,8 @@ const struct check checks[] = {
 	CHECK(condition_broadcast), CHECK(condition_times_out), CHECK(producer_consumer),
 	CHECK(rwlock_excludes), CHECK(rwlock_tries), CHECK(rwlock_times_out), CHECK(barrier_in_step),
 	CHECK(semaphore_passes), CHECK(semaphore_tries), CHECK(spin_lock), CHECK(semaphore_from_handler),
+	CHECK(robust_owner_killed), CHECK(robust_owner_killed_in_thread), CHECK(robust_owner_killed_while_waiting),
+	CHECK(robust_heir_killed), CHECK(robust_owner_exits), CHECK(robust_owner_stopped), CHECK(robust_handed_over),
+	CHECK(robust_tried),
 	{ NULL, NULL },
 };

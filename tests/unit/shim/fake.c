@@ -254,6 +254,17 @@ long hc_share(u64 serial, bool leave)
 	return 0;
 }
 
+void fake_hap(u64 hap)
+{
+	fake.hap = hap;
+	fake.living |= 1UL << hap;
+}
+
+long hc_ended(u64 hap)
+{
+	return hap ? hap >= 64 || !(fake.living >> hap & 1) : fake.hap;
+}
+
 long hc_random(u64 out[4])
 {
 	memcpy(out, fake.random, sizeof(fake.random));

@@ -8,6 +8,8 @@
 long syscall(long nr, ...);
 _Noreturn void abort(void);
 void fake_thread(void);
+void fake_process(u64 hap, u32 tid);
+void fake_hap(u64 hap);
 long dispatch(long nr, const u64 args[6]);
 void shim_dispatch(struct frame *f);
 
@@ -28,6 +30,13 @@ void fake_thread(void)
 
 	own.self = &own;
 	hc_set_gsbase((u64)&own);
+}
+
+void fake_process(u64 hap, u32 tid)
+{
+	fake_hap(hap);
+	self()->tid = tid;
+	owners_forked();
 }
 
 long dispatch(long nr, const u64 args[6])

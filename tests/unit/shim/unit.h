@@ -53,6 +53,7 @@ extern struct fake {
 	u64 random[4], realtime, boottime;
 	char said[512];		/* the last line on stderr */
 	long result;		/* see lies() */
+	u64 hap, living;	/* this process; a bit for each HAP that has not ended */
 } fake;
 
 /* Page number of an address in the tables; -1: none. */
@@ -76,6 +77,10 @@ void thread_init(void);
 
 /* fake_thread.c: this thread of the test becomes one of the program, without an arena. */
 void fake_thread(void);
+/* It is the first one of a process with this HAP from now on, made by fork, and has this id. */
+void fake_process(u64 hap, u32 tid);
+/* This process has this HAP, which has not ended. */
+void fake_hap(u64 hap);
 
 /* The program makes a system call. */
 long dispatch(long nr, const u64 args[6]);
@@ -91,5 +96,6 @@ Suite *marshal_suite(void);
 Suite *socket_suite(void);
 Suite *event_suite(void);
 Suite *ipc_suite(void);
+Suite *owners_suite(void);
 
 #endif
