@@ -6,7 +6,8 @@
  * One table of entries, chained by descriptor. An epoll instance has an entry for each descriptor
  * that refers to it, since dup() makes several; what they share is the serial of the instance.
  * A registration is known to the kernel by index and serial (struct fds_event): its mask and
- * the program's data stay here. Serials are never used twice.
+ * the program's data stay here. Serials are never used twice. What is registered in an instance that several processes
+ * have stands in their common table as well (watch.c), since the kernel may report it to any of them.
  *
  * A descriptor that is closed loses its entries before the kernel hears of it, because another
  * thread may get the same number at once.
@@ -20,7 +21,7 @@
 
 #define CHAINS		256
 #define FIRST_ENTRIES	64
-#define INDEX_BITS	24
+#define INDEX_BITS	FDS_INDEX_BITS
 #define INDEX_MASK	((1UL << INDEX_BITS) - 1)
 
 #define ANY_NUMBER	0xffffffff
@@ -31,6 +32,7 @@
 struct entry {
 	u8 kind;	/* enum fd_kind; FD_OTHER: the entry is free */
 	bool made;	/* the kernel has confirmed the registration */
+	bool common;	/* of an instance's descriptor: other processes have it, too */
 	bool overlap;	/* of several changes nobody knows which the kernel made last */
 	u16 changing;	/* threads that are telling the kernel a new mask */
 	int fd;
@@ -49,7 +51,7 @@ struct lock files_lock;
 
 static struct entry first_entries[FIRST_ENTRIES], *entries = first_entries;
 static u32 entry_max = FIRST_ENTRIES, entry_fresh = 1, entry_free, chains[CHAINS];
-static u64 last_serial, last_wait;
+static u64 last_serial, *serials = &last_serial, last_wait;
 static u32 waiting;	/* threads in a wait */
 /* Entries that are no registration: while there are none, nobody needs the lock. */
 static u32 known;
@@ -88,10 +90,16 @@ static u32 add(int fd, enum fd_kind kind)
 		i = entry_fresh++;
 	else
 		return 0;
-	entries[i] = (struct entry){ .kind = kind, .fd = fd, .serial = ++last_serial, .next = chains[(u32)fd % CHAINS] };
+	entries[i] = (struct entry){ .kind = kind, .fd = fd, .serial = __atomic_add_fetch(serials, 1, __ATOMIC_SEQ_CST),
+				     .next = chains[(u32)fd % CHAINS] };
 	chains[(u32)fd % CHAINS] = i;
 	known += kind != FD_REGISTERED;
 	return i;
+}
+
+static u64 kernels_name(u32 i)
+{
+	return i | entries[i].serial << INDEX_BITS;
 }
 
 /* Takes out the entry that *link leads to. */
@@ -99,6 +107,8 @@ static void cut(u32 *link)
 {
 	u32 i = *link;
 
+	if (entries[i].kind == FD_REGISTERED)
+		watch_drop(kernels_name(i), false);
 	known -= entries[i].kind != FD_REGISTERED;
 	*link = entries[i].next;
 	entries[i] = (struct entry){ .next = entry_free };
@@ -223,6 +233,7 @@ long fds_duplicated(int old, long fd)
 		if (ok) {
 			entries[i].instance = entries[was].instance;
 			entries[i].data = entries[was].data;
+			entries[i].common = entries[was].common;
 		}
 	}
 	unlock(&files_lock);
@@ -252,16 +263,49 @@ enum fd_kind fds_kind(int fd, u64 *serial, u64 *data)
 
 /* --- epoll ---------------------------------------------------------------------------------------- */
 
-static u64 kernels_name(u32 i)
-{
-	return i | entries[i].serial << INDEX_BITS;
-}
-
 static u64 instance_of(int epfd)
 {
 	const struct entry *e = &entries[*find(epfd)];
 
 	return e->kind == FD_EPOLL ? e->instance : 0;
+}
+
+/* Before the kernel is told, which may report it at once; to any process that has the instance. */
+static bool publish(u32 i)
+{
+	const struct entry *e = &entries[i];
+
+	return watch_put(kernels_name(i), &(struct fds_watch){ .instance = e->instance, .data = e->data, .asked = e->asked,
+							       .fd = e->fd });
+}
+
+long fds_fork(void)
+{
+	struct fds_watch there;
+	bool any = false;
+	long r;
+	u32 i;
+
+	for (i = 1; i < entry_fresh; i++)
+		any |= entries[i].kind == FD_EPOLL;
+	if (!any)
+		return 0;
+	r = watch_make(last_serial);
+	if (r)
+		return r;
+	serials = watch_serials();
+	for (i = 1; i < entry_fresh; i++) {
+		if (entries[i].kind == FD_EPOLL)
+			entries[i].common = true;
+		else if (entries[i].kind == FD_REGISTERED && !watch_get(kernels_name(i), &there) && !publish(i))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void fds_forked(void)
+{
+	waiting = 0;
 }
 
 /* The kernel is about to be told. Until it has answered, it may report by the old mask or by the new one. */
@@ -295,6 +339,10 @@ u64 fds_register(int epfd, int fd, u32 mask, u64 data)
 		entries[i].instance = instance_of(epfd);
 		change(&entries[i], mask, data);
 		name = kernels_name(i);
+		if (entries[*find(epfd)].common && !publish(i)) {
+			cut(find_registered(fd, entries[i].instance, entries[i].serial));
+			name = 0;
+		}
 	}
 	unlock(&files_lock);
 	return name;
@@ -315,14 +363,23 @@ static void drop_earlier(const struct entry *new)
 	}
 }
 
+/* NULL: the descriptor was closed meanwhile, or it is another process's registration. */
+static struct entry *entry_of(u64 name)
+{
+	u64 i = name & INDEX_MASK;
+
+	return i < entry_fresh && entries[i].kind == FD_REGISTERED && entries[i].serial == name >> INDEX_BITS ? &entries[i] : NULL;
+}
+
 void fds_registered(u64 name, bool ok)
 {
 	struct entry *e;
 
 	lock(&files_lock);
-	e = &entries[name & INDEX_MASK];
-	/* Unless the descriptor was closed meanwhile. */
-	if (e->serial == name >> INDEX_BITS) {
+	if (!ok)
+		watch_drop(name, true);
+	e = entry_of(name);
+	if (e) {
 		if (ok) {
 			e->made = true;
 			settle(e);
@@ -334,6 +391,19 @@ void fds_registered(u64 name, bool ok)
 	unlock(&files_lock);
 }
 
+/* One that another process registered: its entry is there. */
+static u64 modify_common(u64 instance, int fd, u32 mask, u64 *data)
+{
+	u64 name = watch_find(instance, fd);
+	struct fds_watch w;
+
+	if (!name || !watch_get(name, &w))
+		return 0;
+	watch_put(name, &(struct fds_watch){ .data = *data, .asked = mask });
+	*data = w.data;
+	return name;
+}
+
 u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 {
 	u64 name = 0, old_data;
@@ -341,13 +411,17 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 
 	lock(&files_lock);
 	i = *find_registered(fd, instance_of(epfd), 0);
-	if (i) {
+	if (!i && entries[*find(epfd)].common) {
+		name = modify_common(instance_of(epfd), fd, *mask, data);
+	} else if (i) {
 		old_mask = entries[i].mask;
 		old_data = entries[i].data;
 		change(&entries[i], *mask, *data);
 		*mask = old_mask;
 		*data = old_data;
 		name = kernels_name(i);
+		if (entries[*find(epfd)].common)
+			publish(i);
 	}
 	unlock(&files_lock);
 	return name;
@@ -357,15 +431,19 @@ void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data)
 {
 	struct entry *e;
 
+	struct fds_watch w;
+
 	lock(&files_lock);
-	e = &entries[name & INDEX_MASK];
-	if (e->serial == name >> INDEX_BITS) {
+	e = entry_of(name);
+	if (e) {
 		if (!ok) {
 			e->mask = old_mask;
 			e->data = old_data;
 		}
 		settle(e);
 	}
+	if (!ok && watch_get(name, &w))
+		watch_put(name, &(struct fds_watch){ .data = old_data });
 	unlock(&files_lock);
 }
 
@@ -376,7 +454,7 @@ u64 fds_registration(int epfd, int fd)
 
 	lock(&files_lock);
 	i = *find_registered(fd, instance_of(epfd), 0);
-	name = i ? kernels_name(i) : 0;
+	name = i ? kernels_name(i) : entries[*find(epfd)].common ? watch_find(instance_of(epfd), fd) : 0;
 	unlock(&files_lock);
 	return name;
 }
@@ -391,6 +469,23 @@ void fds_wait_begins(int epfd, struct fds_wait *w)
 	unlock(&files_lock);
 }
 
+static bool is_asked(u32 mask, u32 asked)
+{
+	return mask && !(mask & ~((asked & ~HOW_BITS) | EPOLLERR | EPOLLHUP));
+}
+
+/* An event that another process registered. How often it comes is between that one and the kernel. */
+static const char *judge_common(struct fds_event *event, u32 mask, const struct fds_watch *common, const struct fds_wait *w)
+{
+	if (common->instance != w->instance)
+		return "it reports what is registered elsewhere";
+	if (!is_asked(mask, common->asked))
+		return "it reports an event that nobody asked for";
+	event->mask = mask;
+	event->data = common->data;
+	return NULL;
+}
+
 /*
  * One event, in place. Returns what is wrong with it, or NULL. One that was possible a moment ago, or whose descriptor
  * has been closed while another process keeps the file open, is no lie; its mask becomes 0.
@@ -398,23 +493,31 @@ void fds_wait_begins(int epfd, struct fds_wait *w)
 static const char *judge(struct fds_event *event, const struct fds_wait *w)
 {
 	u64 i = event->data & INDEX_MASK, serial = event->data >> INDEX_BITS;
-	struct entry *e = &entries[i];
+	struct fds_watch common = { .asked = 0 };
+	bool is_common = watch_get(event->data, &common);
 	u32 mask = event->mask;
+	struct entry *e;
 
 	event->mask = 0;
-	if (!i || i >= entry_fresh || !serial || serial > last_serial)
+	if (!i || !serial || serial > __atomic_load_n(serials, __ATOMIC_SEQ_CST) || (i >= entry_fresh && serials == &last_serial))
 		return "it reports what nobody registered";
-	if (e->serial != serial)
-		return NULL;
+	if (i >= entry_fresh || entries[i].serial != serial)
+		return is_common ? judge_common(event, mask, &common, w) : NULL;
+	e = &entries[i];
 	if (e->kind != FD_REGISTERED)
 		return "it reports what nobody registered";
 	if (e->instance != w->instance)
 		return "it reports what is registered elsewhere";
 	if (e->wait == w->id)
 		return "it reports the same descriptor twice";
-	if (!mask || mask & ~((e->asked & ~HOW_BITS) | EPOLLERR | EPOLLHUP))
+	if (!is_asked(mask, e->asked | common.asked))
 		return "it reports an event that nobody asked for";
 	e->wait = w->id;
+	if (is_common) {
+		event->mask = mask;
+		event->data = common.data;
+		return NULL;
+	}
 	if (e->mask & EPOLLONESHOT && !e->changing && e->arms != ANY_NUMBER) {
 		if (!e->arms)
 			return "it reports once more what was to be reported once";

@@ -32,6 +32,34 @@ struct fds_event {
 	u64 data;
 } __attribute__((packed));
 
+/* In the names that the kernel gets for registrations: the index below, the serial above. */
+#define FDS_INDEX_BITS	24
+
+/* watch.c: registrations that other processes may have to know, too. With files_lock; make: with mm_lock, too. */
+struct fds_watch {
+	u64 instance, data;
+	u32 asked;
+	int fd;
+};
+
+/* The table, and from now on the counter of serials in it; NULL: there is none. */
+long watch_make(u64 last_serial);
+u64 *watch_serials(void);
+/* A new registration, or one that is changed: then only data and asked, to which the new one is added. false: no room. */
+bool watch_put(u64 name, const struct fds_watch *new);
+bool watch_get(u64 name, struct fds_watch *out);
+/* The latest one of this descriptor, whoever made it; 0: none. */
+u64 watch_find(u64 instance, int fd);
+/* It is over; if not anyones, only if this process made it. */
+void watch_drop(u64 name, bool anyones);
+
+/*
+ * A process is about to be made, which has the epoll instances, too. -ENOMEM. Then, in the child: no other thread waits.
+ * With files_lock; the first with mm_lock, too.
+ */
+long fds_fork(void);
+void fds_forked(void);
+
 /* To be told to the kernel in place of the program's data; 0: no memory. The kernel's answer follows. */
 u64 fds_register(int epfd, int fd, u32 mask, u64 data);
 void fds_registered(u64 name, bool ok);

@@ -24,7 +24,7 @@
  * signal.c   signals
  * table.c    one row for each system call; marshal.c executes the plain ones
  * file.c     read and write in pieces, directories, poll; xattr.c
- * fds.c      what is remembered of descriptors; event.c: epoll and its kin, on top of it
+ * fds.c      what is remembered of descriptors, watch.c: for other processes, too; event.c: epoll and its kin, on top of it
  * socket.c   messages, addresses, options
  * command.c  ioctl and other calls with a command; ipc.c: POSIX's and System V's
  * clock.c    time from the hypervisor

@@ -11,6 +11,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include "desc.h"
+#include "fds.h"
 #include "thread.h"
 
 #define THREAD_FLAGS	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -124,6 +125,7 @@ static void forget_others(void)
 	}
 	futex_forget_all();
 	timers_forget();
+	fds_forked();
 	t->tid = get_tid();
 	t->robust_list = 0;
 	owners_forked();
@@ -225,6 +227,11 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	lock_all();
 	if (mm_has_shared())
 		owners_make();
+	r = fds_fork();
+	if (r) {
+		unlock_all();
+		return r;
+	}
 	r = hc_clone(&clone);
 	if (!r)
 		forget_others();

@@ -146,6 +146,122 @@ static int epoll_nested(void)
 	return 1;
 }
 
+/* --- an instance that two processes have ---------------------------------------------------------------------- */
+
+enum { ONE, TWO, TOLD, PIPES };
+static int ep, pipes[PIPES][2];
+
+/* All pipes, and of them ONE in the instance, with data 1. */
+static int made_to_share(unsigned int events)
+{
+	struct epoll_event e = { .events = events, .data.u64 = 1 };
+	int i;
+
+	for (i = 0; i < PIPES; i++)
+		want(!pipe(pipes[i]));
+	want((ep = epoll_create1(0)) >= 0 && !epoll_ctl(ep, EPOLL_CTL_ADD, pipes[ONE][0], &e));
+	return 1;
+}
+
+static int writes(int i) { return write(pipes[i][1], "x", 1) == 1; }
+
+static int reads(int i)
+{
+	char c;
+
+	return read(pipes[i][0], &c, 1) == 1;
+}
+
+static int comes(unsigned int events, unsigned long data)
+{
+	want(epoll_wait(ep, got, 20, 1000) == 1 && got[0].events == events && got[0].data.u64 == data);
+	return 1;
+}
+
+static int control(int op, int i, unsigned int events, unsigned long data)
+{
+	struct epoll_event e = { .events = events, .data.u64 = data };
+
+	return epoll_ctl(ep, op, pipes[i][0], &e);
+}
+
+static int child_adds(void) { return !control(EPOLL_CTL_ADD, TWO, EPOLLIN, 22); }
+static int child_changes(void) { return !control(EPOLL_CTL_MOD, ONE, EPOLLIN, 11); }
+static int child_arms(void) { return !control(EPOLL_CTL_MOD, ONE, EPOLLIN | EPOLLONESHOT, 12); }
+static int child_removes(void) { return !control(EPOLL_CTL_DEL, ONE, 0, 0); }
+static int child_closes(void) { return !close(pipes[ONE][0]) && !close(ep); }
+
+static int child_waits(void)
+{
+	want(reads(TOLD) && comes(EPOLLIN, 2) && reads(TWO));
+	return 1;
+}
+
+static int epoll_child_adds(void)
+{
+	want(made_to_share(EPOLLIN) && in_child(child_adds) == 0 && writes(TWO) && comes(EPOLLIN, 22) && reads(TWO));
+	want(writes(ONE) && comes(EPOLLIN, 1));
+	return 1;
+}
+
+/* What the two register, each on its own, are two things. */
+static int epoll_both_add(void)
+{
+	pid_t pid;
+
+	want(made_to_share(EPOLLIN) && (pid = start_child(child_adds)) > 0);
+	want(!control(EPOLL_CTL_ADD, TOLD, EPOLLIN, 33) && status_of(pid) == 0);
+	want(writes(TWO) && comes(EPOLLIN, 22) && reads(TWO) && writes(TOLD) && comes(EPOLLIN, 33) && reads(TOLD));
+	want(writes(ONE) && comes(EPOLLIN, 1));
+	return 1;
+}
+
+static int epoll_parent_adds(void)
+{
+	pid_t pid;
+
+	want(made_to_share(EPOLLIN) && (pid = start_child(child_waits)) > 0);
+	want(!control(EPOLL_CTL_ADD, TWO, EPOLLIN, 2) && writes(TWO) && writes(TOLD) && status_of(pid) == 0);
+	return 1;
+}
+
+static int epoll_child_changes(void)
+{
+	want(made_to_share(EPOLLOUT) && in_child(child_changes) == 0 && writes(ONE) && comes(EPOLLIN, 11));
+	want(!control(EPOLL_CTL_MOD, ONE, EPOLLIN, 3) && comes(EPOLLIN, 3));
+	return 1;
+}
+
+static int epoll_changes_what_child_added(void)
+{
+	want(made_to_share(EPOLLIN) && in_child(child_adds) == 0 && writes(TWO));
+	want(!control(EPOLL_CTL_MOD, TWO, EPOLLIN, 23) && comes(EPOLLIN, 23) && !control(EPOLL_CTL_DEL, TWO, 0, 0));
+	want(epoll_wait(ep, got, 20, 0) == 0);
+	want_error(control(EPOLL_CTL_MOD, TWO, EPOLLIN, 24), ENOENT);
+	want(!control(EPOLL_CTL_ADD, TWO, EPOLLIN, 25) && comes(EPOLLIN, 25));
+	return 1;
+}
+
+static int epoll_child_arms(void)
+{
+	want(made_to_share(EPOLLIN | EPOLLONESHOT) && writes(ONE) && comes(EPOLLIN, 1) && epoll_wait(ep, got, 20, 0) == 0);
+	want(in_child(child_arms) == 0 && comes(EPOLLIN, 12) && epoll_wait(ep, got, 20, 0) == 0);
+	return 1;
+}
+
+static int epoll_child_removes(void)
+{
+	want(made_to_share(EPOLLIN) && in_child(child_removes) == 0 && writes(ONE) && epoll_wait(ep, got, 20, 0) == 0);
+	want(!control(EPOLL_CTL_ADD, ONE, EPOLLIN, 4) && comes(EPOLLIN, 4));
+	return 1;
+}
+
+static int epoll_child_closes(void)
+{
+	want(made_to_share(EPOLLIN) && in_child(child_closes) == 0 && writes(ONE) && comes(EPOLLIN, 1));
+	return 1;
+}
+
 static int epoll_times_out(void)
 {
 	long before = now_ms();
@@ -294,6 +410,8 @@ static int inotify_of_a_file(void)
 const struct check checks[] = {
 	CHECK(epoll_level), CHECK(epoll_edge), CHECK(epoll_oneshot), CHECK(epoll_changes), CHECK(epoll_errors),
 	CHECK(epoll_many), CHECK(epoll_hangup), CHECK(epoll_forgets_closed), CHECK(epoll_nested),
+	CHECK(epoll_child_adds), CHECK(epoll_both_add), CHECK(epoll_parent_adds), CHECK(epoll_child_changes),
+	CHECK(epoll_changes_what_child_added), CHECK(epoll_child_arms), CHECK(epoll_child_removes), CHECK(epoll_child_closes),
 	CHECK(epoll_times_out), CHECK(eventfd_counts), CHECK(eventfd_semaphore), CHECK(timerfd_once),
 	CHECK(timerfd_repeats), CHECK(timerfd_absolute), CHECK(timerfd_errors), CHECK(inotify_names),
 	CHECK(inotify_of_a_file),

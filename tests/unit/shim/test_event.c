@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <time.h>
 #include "fds.h"
 #include "unit.h"
@@ -589,6 +591,122 @@ END_TEST
 
 /* --- reads that have a form --------------------------------------------------------------------------- */
 
+/* --- several processes ---------------------------------------------------------------------------------- */
+
+static struct {
+	u64 name5, name6, name7;
+} *said;
+
+static void mapped_shared(void)
+{
+	must_be(mmap((void *)WORLD_BASE, WORLD_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) == (void *)WORLD_BASE);
+	said = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must_be(said != MAP_FAILED);
+}
+
+/* Runs f in a process of its own, which is HAP 2. */
+static void in_child(void (*f)(void))
+{
+	int status;
+	pid_t pid;
+
+	must_be(fds_fork() == 0);
+	pid = fork();
+	if (!pid) {
+		fake_process(2, 101);
+		fds_forked();
+		f();
+		_exit(0);
+	}
+	must_be(waitpid(pid, &status, 0) == pid && status == 0);
+	fake.living |= 1UL << 2;
+}
+
+static void changes_two(void)
+{
+	control(0, EPOLL_CTL_MOD, 5, EPOLLOUT, 51);
+	control(0, EPOLL_CTL_ADD, 6, EPOLLIN, 60);
+	control(0, EPOLL_CTL_ADD, 7, EPOLLIN, 70);
+	call(SYS_close, 5, 0, 0, 0);
+	said->name6 = told[0][6].name;
+	said->name7 = told[0][7].name;
+}
+
+/* Two instances, which the child has, too. What it does is in changes_two(). */
+static void family(void)
+{
+	reset();
+	mapped_shared();
+	fake_process(1, 100);
+	control(0, EPOLL_CTL_ADD, 5, EPOLLIN, 50);
+	in_child(changes_two);
+}
+
+START_TEST(events_of_others)
+{
+	family();
+	report(1, told[0][5].name, EPOLLOUT, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 51 && got[0].mask == EPOLLOUT);
+	report(2, told[0][5].name, EPOLLIN, said->name6, EPOLLIN);
+	must_be(wait_gives(0) == 2 && got[0].data == 51 && got[1].data == 60 && got[1].mask == EPOLLIN);
+	control(0, EPOLL_CTL_ADD, 8, EPOLLIN, 80);
+	must_be(told[0][8].name >> FDS_INDEX_BITS > said->name7 >> FDS_INDEX_BITS);
+	report(1, told[0][8].name, EPOLLIN, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 80);
+	/* The one that another process registered, and which this one changes and takes out. */
+	told[0][6].there = true;
+	control(0, EPOLL_CTL_MOD, 6, EPOLLOUT, 61);
+	must_be(told[0][6].name == said->name6);
+	report(1, said->name6, EPOLLOUT, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 61);
+	kernel.result = -EPERM;
+	must_be(control(0, EPOLL_CTL_MOD, 6, EPOLLIN, 62) == -EPERM);
+	kernel.result = 0;
+	report(1, said->name6, EPOLLOUT, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 61);
+	control(0, EPOLL_CTL_DEL, 6, 0, 0);
+	report(1, said->name6, EPOLLOUT, 0, 0);
+	must_be(wait_gives(0) == 0);
+}
+END_TEST
+
+START_TEST(lies_of_others)
+{
+	family();
+	report(1, _i < 2 ? said->name6 : _i == 2 ? said->name7 + (2UL << FDS_INDEX_BITS) : 1, _i ? EPOLLIN : EPOLLOUT, 0, 0);
+	must_be(wait_lies(_i == 1));
+}
+END_TEST
+
+static void adds_many(void)
+{
+	int i;
+
+	for (i = 0; i < 3000; i++)
+		control(0, EPOLL_CTL_ADD, 10 + i % 3000, EPOLLIN, i);
+}
+
+/* What a process registered that has ended gives way, when there is no room; what one does that lives stays. */
+START_TEST(room_of_others)
+{
+	int i, k;
+
+	family();
+	for (i = 0; i < 15; i++) {
+		in_child(adds_many);
+		fake.living &= ~(1UL << 2);
+		for (k = 0; k < 3000 && told[0][10 + k].there; k++)
+			told[0][10 + k].there = false;
+	}
+	control(0, EPOLL_CTL_ADD, 8, EPOLLIN, 80);
+	report(1, told[0][8].name, EPOLLIN, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 80);
+	report(1, told[0][5].name, EPOLLOUT, 0, 0);
+	must_be(wait_gives(0) == 1 && got[0].data == 51);
+}
+END_TEST
+
 static u8 content[256];
 static long length;
 static bool is_closed_meanwhile;
@@ -738,6 +856,9 @@ Suite *event_suite(void)
 	tcase_add_test(c, twin);
 	tcase_add_test(c, changes_at_once);
 	tcase_add_test(c, threads);
+	tcase_add_test(c, events_of_others);
+	tcase_add_loop_test(c, lies_of_others, 0, 4);
+	tcase_add_test(c, room_of_others);
 	tcase_add_test(c, forms);
 	tcase_add_test(c, timers);
 	suite_add_tcase(s, c);
