@@ -21,11 +21,17 @@
  *	map LENGTH		mmap(LENGTH): "ok ADDRESS", or "bad ERRNO"
  *	maps N			N mappings of one page: "ok ERRNO", 0 if all are there
  *	poke ADDRESS		writes there; peek ADDRESS: "ok WORD"; jump ADDRESS: calls it (in decimal)
+ *	locks N			beside another thread, N times: a mutex that nobody else wants is locked and unlocked, a
+ *				condition that nobody waits for is signalled
+ *	contend N		N times: a thread waits for a mutex until the other one unlocks it: "ok YIELDS", how
+ *				often they called sched_yield() meanwhile
  *	hold COUNT		one null system call, then COUNT rounds of a loop
  *	missing			calls fork(): "ok ERRNO"
  *	quit CODE		exit(CODE)
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +131,89 @@ static void rewrite(unsigned long i)
 	}
 	expected(pages + i * PAGE, i);
 	printf("ok\n");
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static volatile unsigned long held, got, yields;
+
+static void until(volatile unsigned long *round, unsigned long i)
+{
+	while (*round != i) {
+		sched_yield();
+		__atomic_add_fetch(&yields, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static void *waits(void *gate)
+{
+	pthread_mutex_lock(gate);
+	pthread_mutex_unlock(gate);
+	return NULL;
+}
+
+static void locks(unsigned long n)
+{
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t thread;
+	unsigned long i;
+
+	pthread_mutex_lock(&gate);
+	if (pthread_create(&thread, NULL, waits, &gate)) {
+		printf("bad thread\n");
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		pthread_mutex_lock(&mutex);
+		pthread_mutex_unlock(&mutex);
+		pthread_cond_signal(&condition);
+	}
+	pthread_mutex_unlock(&gate);
+	pthread_join(thread, NULL);
+	printf("ok\n");
+}
+
+static void *takes(void *arg)
+{
+	unsigned long i;
+
+	for (i = 1; i <= (unsigned long)arg; i++) {
+		until(&held, i);
+		pthread_mutex_lock(&mutex);
+		got = i;
+		pthread_mutex_unlock(&mutex);
+	}
+	return arg;
+}
+
+/* Its first word is 2 while somebody waits for it. */
+static unsigned int word_of_mutex(void)
+{
+	return *(volatile unsigned int *)&mutex;
+}
+
+static void contend(unsigned long n)
+{
+	pthread_t thread;
+	unsigned long i;
+
+	held = got = yields = 0;
+	if (pthread_create(&thread, NULL, takes, (void *)n)) {
+		printf("bad thread\n");
+		return;
+	}
+	for (i = 1; i <= n; i++) {
+		pthread_mutex_lock(&mutex);
+		held = i;
+		while (word_of_mutex() != 2) {
+			sched_yield();
+			__atomic_add_fetch(&yields, 1, __ATOMIC_RELAXED);
+		}
+		pthread_mutex_unlock(&mutex);
+		until(&got, i);
+	}
+	pthread_join(thread, NULL);
+	printf("ok %lu\n", yields);
 }
 
 static void zero(unsigned long n)
@@ -367,6 +456,7 @@ static const struct command {
 } commands[] = {
 	{ "fill", fill }, { "check", check }, { "read", read_one }, { "bump", bump },
 	{ "rewrite", rewrite }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
+	{ "locks", locks }, { "contend", contend },
 	{ "code", code }, { "regs", registers_at_syscall }, { "fault", registers_at_fault },
 	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
 	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
