@@ -408,6 +408,32 @@ static int ignored_does_not_interrupt(void)
 	return 1;
 }
 
+/* What a process ends with is its own word, also if a signal comes at its very end: sooner or later after one. */
+static int exit_among_signals(void)
+{
+	struct itimerval t = { { 0, 5000 }, { 0, 5000 } };
+	int i, status;
+	volatile long n;
+	pid_t pid;
+
+	want(handle(SIGALRM, 0));
+	for (i = 0; i < 60; i++) {
+		pid = fork();
+		if (!pid) {
+			if (setitimer(ITIMER_REAL, &t, NULL))
+				_exit(1);
+			while (!count)
+				;
+			for (n = i * 2000; n; n--)
+				;
+			_exit(7);
+		}
+		status = status_of(pid);
+		want(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	}
+	return 1;
+}
+
 const struct check checks[] = {
 	CHECK(alarm_comes), CHECK(alarm_is_replaced), CHECK(itimer_real), CHECK(itimer_user),
 	CHECK(itimer_profile), CHECK(itimer_errors), CHECK(timers_are_not_inherited), CHECK(posix_timer),
@@ -419,5 +445,6 @@ const struct check checks[] = {
 	CHECK(wait_interrupted), CHECK(read_restarted), CHECK(receive_restarted), CHECK(wait_restarted),
 	CHECK(lock_restarted), CHECK(poll_never_restarted), CHECK(ppoll_mask), CHECK(pselect_mask),
 	CHECK(epoll_pwait_mask), CHECK(partial_write), CHECK(ignored_does_not_interrupt),
+	CHECK(exit_among_signals),
 	{ NULL, NULL },
 };
