@@ -429,9 +429,8 @@ u64 fds_modify(int epfd, int fd, u32 *mask, u64 *data)
 
 void fds_modified(u64 name, bool ok, u32 old_mask, u64 old_data)
 {
-	struct entry *e;
-
 	struct fds_watch w;
+	struct entry *e;
 
 	lock(&files_lock);
 	e = entry_of(name);
