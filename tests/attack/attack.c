@@ -38,8 +38,8 @@ static const char usage[] =
 "  regs PID                          as saved by the kernel\n"
 "  set PID REG=VALUE...              changed there (rax to r15, rip, rsp, rflags, orig_rax)\n"
 "  hook PID WHERE [nr=N] [skip=N] [times=N] [FIELD=VALUE]...\n"
-"                                    at: syscall (number arg1 to arg6), result (result),\n"
-"                                    interrupt, fault, mm (result addr prev)\n"
+"                                    at: syscall (number arg1 to arg6 rip rsp rbp r13 r14 r15),\n"
+"                                    result (result), interrupt, fault (rip rsp), mm (result addr prev)\n"
 "  seen WHERE [SECONDS]              what the hook saw last: registers, xstate, and at a fault the\n"
 "                                    address (result); waits for it\n"
 "  unhook                            all\n"
@@ -346,10 +346,11 @@ static const struct {
 	const char *name;
 	const char *fields[ATTACK_FIELDS];
 } places[ATTACK_WHERE_COUNT] = {
-	[ATTACK_AT_SYSCALL]	= { "syscall", { "number", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6" } },
+	[ATTACK_AT_SYSCALL]	= { "syscall", { "number", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "rip", "rsp",
+				    "rbp", "r13", "r14", "r15" } },
 	[ATTACK_AT_RESULT]	= { "result", { "result" } },
 	[ATTACK_AT_INTERRUPT]	= { "interrupt" },
-	[ATTACK_AT_FAULT]	= { "fault" },
+	[ATTACK_AT_FAULT]	= { "fault", { "rip", "rsp" } },
 	[ATTACK_AT_MM]		= { "mm", { "result", "addr", "prev" } },
 };
 
@@ -481,7 +482,7 @@ static const struct {
 	{ "ring",		2, 999,	ATTACK_RING,		cmd_ring },
 	{ "regs",		1, 1,	ATTACK_GET_REGS,	cmd_regs },
 	{ "set",		2, 99,	ATTACK_SET_REGS,	cmd_set },
-	{ "hook",		2, 12,	ATTACK_HOOK,		cmd_hook },
+	{ "hook",		2, 18,	ATTACK_HOOK,		cmd_hook },
 	{ "seen",		1, 2,	ATTACK_SEEN,		cmd_seen },
 	{ "unhook",		0, 0,	ATTACK_UNHOOK,		cmd_unhook },
 	{ "disk-write",		4, 4,	ATTACK_DISK_WRITE,	cmd_disk },

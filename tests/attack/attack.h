@@ -95,15 +95,17 @@ struct attack_user_regs {
 
 /* Where a hook sits, and which fields it can replace. */
 enum attack_where {
-	ATTACK_AT_SYSCALL,	/* before system call nr. Fields: number, arguments 1 to 6 */
+	ATTACK_AT_SYSCALL,	/* before system call nr. Fields: number, arguments 1 to 6; rip, rsp, rbp, r13,
+				 * r14, r15: with which the thread goes on after it */
 	ATTACK_AT_RESULT,	/* after system call nr. Fields: result */
 	ATTACK_AT_INTERRUPT,	/* timer interrupt out of the trusted context. No fields */
-	ATTACK_AT_FAULT,	/* page fault out of the trusted context. No fields */
+	ATTACK_AT_FAULT,	/* page fault out of the trusted context. Fields: rip, rsp: where the thread
+				 * goes on after it */
 	ATTACK_AT_MM,		/* after ARCH_INKTAG_MM with op nr. Fields: result, addr, prev */
 	ATTACK_WHERE_COUNT
 };
 
-#define ATTACK_FIELDS	7
+#define ATTACK_FIELDS	13
 #define ATTACK_ANY	0xffffffffU
 
 struct attack_hook {

@@ -98,6 +98,7 @@ static int syscall_enter(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct pt_regs *user = (void *)regs->di;
 	unsigned long *const fields[ATTACK_FIELDS] = {
 		&regs->si, &user->di, &user->si, &user->dx, &user->r10, &user->r8, &user->r9,
+		&user->ip, &user->sp, &user->bp, &user->r13, &user->r14, &user->r15,
 	};
 	struct call *call = (void *)ri->data;
 	struct attack_hook hook;
@@ -181,9 +182,15 @@ static int fault(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct pt_regs *user = (void *)regs->cx;
 	struct attack_hook hook;
+	u32 set;
 
-	if (watched(ATTACK_AT_FAULT) && user && was_trusted(user))
-		come_by(ATTACK_AT_FAULT, 0, user, regs->si, &hook);
+	if (!watched(ATTACK_AT_FAULT) || !user || !was_trusted(user))
+		return 0;
+	set = come_by(ATTACK_AT_FAULT, 0, user, regs->si, &hook);
+	if (set & 1)
+		user->ip = hook.value[0];
+	if (set & 2)
+		user->sp = hook.value[1];
 	return 0;
 }
 
