@@ -10,12 +10,15 @@
  *	hostile leave 0 N		N pages become protected, then are unmapped by the kernel alone: "left N".
  *					Stays, so that the hypervisor still holds their frames
  *	hostile pageout PID ADDR LEN	asks the kernel to write these pages of PID to swap
+ *	hostile resume 0 HANDLE		resumes a thread here, where its memory is not: "refused ERROR"; or "started", when
+ *					its first fault comes. Stays then, so that nobody else gets its address space
  *
  * Prints "calls N", "strange N" (results that are neither an error of error.h nor what the call
  * may give) and "result R N" for each result.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -356,6 +359,33 @@ static void page_out(int pid, uint64_t addr, uint64_t len)
 	}
 }
 
+/* The thread's registers are the stub's, which is not here: nothing but the signal says that it has been. */
+static void stay(int signo)
+{
+	static const char text[] = "started\n";
+
+	(void)signo;
+	if (write(1, text, sizeof(text) - 1) < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void resume(uint64_t handle)
+{
+	static char stack[65536];
+	const stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	const struct sigaction act = { .sa_handler = stay, .sa_flags = SA_ONSTACK };
+	struct attack_regs r = { .rax = getpid(), .rbx = handle, .r12 = INKTAG_RESUME_MAGIC };
+
+	if (sigaltstack(&alt, NULL) || sigaction(SIGSEGV, &act, NULL)) {
+		perror("hostile: resume");
+		exit(1);
+	}
+	vmmcall(&r);
+	printf("refused %ld\n", (long)r.rax);
+}
+
 static uint64_t number(const char *text)
 {
 	char *end;
@@ -395,6 +425,9 @@ int main(int argc, char **argv)
 		fuzz_ring(n, extra);
 	} else if (!strcmp(argv[1], "leave")) {
 		leave(n);
+		return 0;
+	} else if (!strcmp(argv[1], "resume")) {
+		resume(n);
 		return 0;
 	} else if (!strcmp(argv[1], "pageout")) {
 		page_out(seed, n, extra);

@@ -26,18 +26,27 @@
  *	contend N		N times: a thread waits for a mutex until the other one unlocks it: "ok YIELDS", how
  *				often they called sched_yield() meanwhile
  *	hold COUNT		one null system call, then COUNT rounds of a loop
- *	missing			calls fork(): "ok ERRNO"
+ *	missing			makes a system call that is not offered: "ok ERRNO"
+ *	fork			"ok PID"; its child goes on likewise, with its input and output in /tmp/c.in, /tmp/c.out;
+ *				or "bad ERRNO"
+ *	wait			for a child: "ok STATUS"
+ *	thread			a thread that loops for ever: "ok"
+ *	catch			a handler for SIGUSR1 that counts: "ok"
+ *	until_caught		loops, without memory of its own, until one more is caught: "ok COUNT", or "bad COUNT"
+ *	hypercall NUMBER	made with arguments of 0: "ok RESULT"
  *	quit CODE		exit(CODE)
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <inktag/abi.h>
 #include "regs.h"
@@ -440,6 +449,87 @@ static void missing(unsigned long unused)
 	printf(r < 0 ? "ok %d\n" : "bad %d\n", r < 0 ? errno : (int)r);
 }
 
+/* --- processes, threads, signals ---------------------------------------------------------------- */
+
+static void say_made(long pid)
+{
+	printf(pid < 0 ? "bad %d\n" : "ok %d\n", pid < 0 ? errno : (int)pid);
+}
+
+static void make_child(unsigned long unused)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		say_made(pid);
+	else if (!freopen("/tmp/c.in", "r+", stdin) || !freopen("/tmp/c.out", "w", stdout))
+		_exit(101);
+	else
+		setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void wait_for_child(unsigned long unused)
+{
+	int status;
+
+	if (wait(&status) < 0)
+		printf("bad %d\n", errno);
+	else
+		printf("ok %d\n", status);
+}
+
+static void *loop(void *unused)
+{
+	for (;;)
+		asm volatile("");
+	return unused;
+}
+
+static void make_thread(unsigned long unused)
+{
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, loop, NULL);
+
+	printf(err ? "bad %d\n" : "ok\n", err);
+}
+
+static volatile sig_atomic_t caught;
+
+static void count_signal(int unused)
+{
+	caught++;
+}
+
+static void catch(unsigned long unused)
+{
+	const struct sigaction act = { .sa_handler = count_signal };
+
+	if (sigaction(SIGUSR1, &act, NULL))
+		printf("bad %d\n", errno);
+	else
+		printf("ok\n");
+}
+
+static void until_caught(unsigned long unused)
+{
+	unsigned long left = 1UL << 32;
+	int before = caught;
+
+	while (caught == before && --left)
+		;
+	printf(left ? "ok %d\n" : "bad %d\n", (int)caught);
+}
+
+static void hypercall(unsigned long nr)
+{
+	long result;
+
+	asm volatile("vmmcall" : "=a"(result) : "a"(INKTAG_HC(nr)), "b"(0UL), "c"(0UL), "d"(0UL), "S"(0UL) : "memory");
+	printf("ok %ld\n", result);
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
 static void code(unsigned long unused)
 {
 	printf("ok %lx %lx\n", (unsigned long)code & -PAGE, (unsigned long)&unused & -PAGE);
@@ -460,7 +550,9 @@ static const struct command {
 	{ "code", code }, { "regs", registers_at_syscall }, { "fault", registers_at_fault },
 	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
 	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
-	{ "plant", plant_return }, { "jump", jump }, { "hold", hold }, { "quit", quit },
+	{ "plant", plant_return }, { "jump", jump }, { "hold", hold }, { "fork", make_child },
+	{ "wait", wait_for_child }, { "thread", make_thread }, { "catch", catch },
+	{ "until_caught", until_caught }, { "hypercall", hypercall }, { "quit", quit },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
