@@ -135,7 +135,7 @@ static struct attack_regs random_call(uint64_t handle)
 
 	for (i = 0; i < sizeof(r) / 8; i++)
 		w[i] = value();
-	r.rax = INKTAG_HC(below(8) ? below(32) : below(256));
+	r.rax = INKTAG_HC(below(8) ? below(33) : below(256));
 	if (!below(8))
 		r.r12 = below(2) ? INKTAG_RESUME_MAGIC : INKTAG_SIGNAL_MAGIC;
 	if (handle && !below(4))
