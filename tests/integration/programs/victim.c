@@ -27,8 +27,8 @@
  *				often they called sched_yield() meanwhile
  *	hold COUNT		one null system call, then COUNT rounds of a loop
  *	missing			makes a system call that is not offered: "ok ERRNO"
- *	fork			"ok PID"; its child goes on likewise, with its input and output in /tmp/c.in, /tmp/c.out;
- *				or "bad ERRNO"
+ *	fork			"ok PID"; its child goes on likewise, with its input and output in /tmp/c.in, /tmp/c.out
+ *	vfork			with a child that ends at once: "ok PID"; both: or "bad ERRNO"
  *	wait			for a child: "ok STATUS"
  *	thread			a thread that loops for ever: "ok"
  *	catch			a handler for SIGUSR1 that counts: "ok"
@@ -468,6 +468,16 @@ static void make_child(unsigned long unused)
 		setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* The libc's vfork() is a fork: for this one the kernel lets the parent wait. */
+static void make_short_child(unsigned long unused)
+{
+	long pid = syscall(SYS_vfork);
+
+	if (!pid)
+		_exit(0);
+	say_made(pid);
+}
+
 static void wait_for_child(unsigned long unused)
 {
 	int status;
@@ -551,7 +561,7 @@ static const struct command {
 	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
 	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
 	{ "plant", plant_return }, { "jump", jump }, { "hold", hold }, { "fork", make_child },
-	{ "wait", wait_for_child }, { "thread", make_thread }, { "catch", catch },
+	{ "vfork", make_short_child }, { "wait", wait_for_child }, { "thread", make_thread }, { "catch", catch },
 	{ "until_caught", until_caught }, { "hypercall", hypercall }, { "quit", quit },
 };
 
