@@ -46,7 +46,11 @@ void thread_init(void)
 
 static u32 get_tid(void)
 {
-	return checked(__NR_gettid, hc_syscall_must(__NR_gettid, 0, 0, 0, 0, 0, 0), 0x7fffffff);
+	u32 tid = checked(__NR_gettid, hc_syscall_must(__NR_gettid, 0, 0, 0, 0, 0, 0), 0x7fffffff);
+
+	if (!tid)
+		shim_lie(__NR_gettid, tid, "no thread has it");
+	return tid;
 }
 
 void thread_first(void)
@@ -133,27 +137,49 @@ static void forget_others(void)
 
 /*
  * Both the parent and the child need the id to be there when they go on, and neither may write it after the
- * child has ended and cleared it: the first one writes it.
+ * child has ended and cleared it: the first one writes it. Locks are owned by it: both must have been told the same.
  */
 static void tell_tid(struct thread *t, u64 serial, u32 tid)
 {
+	bool lie = false;
+
 	lock(&threads_lock);
-	if (t->serial == serial && t->parent_tid) {
-		*(u32 *)t->parent_tid = tid;
-		t->parent_tid = 0;
+	if (t->serial == serial) {
+		lie = t->told_tid && t->told_tid != tid;
+		if (!t->told_tid && t->parent_tid)
+			*(u32 *)t->parent_tid = tid;
+		t->told_tid = tid;
 	}
 	unlock(&threads_lock);
+	if (lie)
+		shim_lie(__NR_clone, tid, "the thread itself has another id");
+}
+
+/* Two threads of one id would own each other's locks. With the lock. */
+static bool is_only_one(const struct thread *t)
+{
+	const struct thread *other;
+
+	for (other = t->next; other != t; other = other->next)
+		if (other->tid == t->tid)
+			return false;
+	return true;
 }
 
 /* The new thread's first code, on its own stack; the way out follows. */
 void thread_begin(struct frame *frame)
 {
 	struct thread *t = self();
+	u32 tid = get_tid();
+	bool only;
 
-	t->tid = get_tid();
 	lock(&threads_lock);
+	t->tid = tid;
+	only = is_only_one(t);
 	owners_add(t);
 	unlock(&threads_lock);
+	if (!only)
+		shim_lie(__NR_gettid, tid, "another thread has it");
 	tell_tid(t, t->serial, t->tid);
 	if (t->child_tid)
 		*(u32 *)t->child_tid = t->tid;

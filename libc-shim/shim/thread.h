@@ -58,6 +58,7 @@ struct thread {
 	u64 fsbase;
 	u64 serial;		/* never used twice. threads_lock */
 	u64 parent_tid, child_tid;	/* clone: where its id is to be written, or 0. The first: threads_lock */
+	u32 told_tid;		/* the id that its parent or itself wrote there first, or 0. threads_lock */
 	u64 clear_tid;		/* set_tid_address: cleared, and a futex woken, when it ends */
 	u64 robust_list;
 	u8 delivery_stack[DELIVERY_STACK] __attribute__((aligned(64)));
