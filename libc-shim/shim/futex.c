@@ -271,14 +271,14 @@ static long shared_wait(u64 addr, u32 *word, u32 value, const struct __kernel_ti
 		r = hc_syscall(__NR_futex, (u64)word, FUTEX_WAIT, seen, (u64)ts, 0, 0);
 		if (r == -EINTR)
 			break;
-		/* -EAGAIN: it was woken just now. Only the time that is over is worth another look. */
-		if (r != -ETIMEDOUT) {
+		/* -EAGAIN: others were woken, who did not count this one: it waits still. */
+		if (r != -ETIMEDOUT && r != -EAGAIN) {
 			r = 0;
 			break;
 		}
-		r = 0;
-		if (look && look < LOOK_LAST)
+		if (r == -ETIMEDOUT && look && look < LOOK_LAST)
 			look *= 2;
+		r = 0;
 	}
 	arena_release(mark);
 	return r;
