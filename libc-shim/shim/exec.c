@@ -130,7 +130,7 @@ static bool is_ordinary(int dir, const char *path, int flags)
 
 	if (!given && hc_syscall_must(__NR_faccessat, dir, (u64)path, X_OK, 0, 0, 0))
 		return false;
-	for (i = 0; i < SCRIPTS && kind == SCRIPT; i++) {
+	for (i = 0; i < SCRIPTS; i++) {
 		if (is_loader(path, shim_strnlen(path, PATH_MAX)))
 			return false;	/* it says itself what it does */
 		if (!given || i)
@@ -145,6 +145,8 @@ static bool is_ordinary(int dir, const char *path, int flags)
 			kind = memcmp(head.elf.e_ident, ELFMAG, SELFMAG) ? ORDINARY : elf(fd, &head.elf);
 		if (!given || i)
 			hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0);
+		if (kind != SCRIPT)
+			break;
 		dir = AT_FDCWD;
 		path = string_in(head.bytes);
 		if (!path)

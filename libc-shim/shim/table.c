@@ -147,9 +147,7 @@ static bool is_priority(long r, const u64 args[6])
 
 static bool is_interval(long r, const u64 args[6])
 {
-	const struct __kernel_timespec *t = (const void *)args[1];
-
-	return clock_valid(t);
+	return clock_valid((const void *)args[1]);
 }
 
 /* A child that has changed, or none: then all is zero. */
