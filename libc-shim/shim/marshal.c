@@ -104,6 +104,7 @@ static long marshal_in(const struct arg *a, u64 *value, u64 size)
 
 long marshal_call(long nr, const struct call *call, const u64 args[6])
 {
+	bool sure = call->result == RESULT_SURE_INT || call->result == RESULT_SURE_U32;
 	u64 given[6], size[6], filled, mark = arena_mark();
 	long r = 0;
 	int i;
@@ -119,9 +120,10 @@ long marshal_call(long nr, const struct call *call, const u64 args[6])
 		if (r)
 			goto out;
 	}
-	r = checked(nr, hc_syscall(nr, given[0], given[1], given[2], given[3], given[4], given[5]),
+	/* A signal that waits does not keep a call from being made that neither waits nor fails. */
+	r = checked(nr, (sure ? hc_syscall_must : hc_syscall)(nr, given[0], given[1], given[2], given[3], given[4], given[5]),
 		    result_max(call, args));
-	if (IS_ERR(r) && (call->result == RESULT_SURE_INT || call->result == RESULT_SURE_U32))
+	if (IS_ERR(r) && sure)
 		shim_lie(nr, r, "it cannot fail");
 	if (IS_ERR(r))
 		goto out;

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -399,6 +400,25 @@ static int interrupted_anywhere(void)
 	return 1;
 }
 
+/* Calls that cannot fail do not, wherever a signal comes. */
+static int calls_that_cannot_fail(void)
+{
+	pid_t me = getpid(), parent = getppid(), pid;
+	uid_t user = getuid();
+
+	want(handle(SIGUSR1, counts, 0));
+	pid = fork();
+	if (!pid) {
+		while (!kill(me, SIGUSR1))
+			sleep_ms(1);
+		_exit(0);
+	}
+	while (count < 100)
+		want(getpid() == me && getppid() == parent && getuid() == user && umask(022) == 022);
+	want(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid);
+	return 1;
+}
+
 static int handlers_after_fork(void)
 {
 	pid_t pid;
@@ -637,7 +657,7 @@ const struct check checks[] = {
 	CHECK(nested_different), CHECK(reset_after_one), CHECK(action_is_told), CHECK(lowest_first),
 	CHECK(realtime_queues), CHECK(suspend_waits), CHECK(suspend_for_another), CHECK(pause_ends),
 	CHECK(jump_out), CHECK(jump_out_keeping_mask), CHECK(jump_many_times), CHECK(registers_survive),
-	CHECK(interrupted_anywhere), CHECK(handlers_after_fork), CHECK(child_signals_parent),
+	CHECK(interrupted_anywhere), CHECK(calls_that_cannot_fail), CHECK(handlers_after_fork), CHECK(child_signals_parent),
 	CHECK(end_of_child), CHECK(reaping_handler), CHECK(group_gets_it), CHECK(not_allowed),
 	CHECK(to_one_thread), CHECK(masks_are_their_own), CHECK(pending_is_of_the_thread),
 	CHECK(mask_is_inherited), CHECK(one_thread_waits), CHECK(interrupts_a_lock_holder),
