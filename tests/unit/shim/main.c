@@ -3,6 +3,19 @@
 #include <stdio.h>
 #include "unit.h"
 
+Suite *suite_of(const char *name, unsigned int seconds, const struct unit_test *tests, unsigned int count)
+{
+	Suite *s = suite_create(name);
+	TCase *c = tcase_create(name);
+	unsigned int i;
+
+	tcase_set_timeout(c, seconds);
+	for (i = 0; i < count; i++)
+		tcase_add_loop_test(c, tests[i].test, 0, tests[i].times ? tests[i].times : 1);
+	suite_add_tcase(s, c);
+	return s;
+}
+
 int main(void)
 {
 	SRunner *r = srunner_create(desc_suite());

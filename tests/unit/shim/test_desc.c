@@ -282,15 +282,5 @@ START_TEST(adopt_damaged)
 }
 END_TEST
 
-Suite *desc_suite(void)
-{
-	Suite *s = suite_create("desc");
-	TCase *c = tcase_create("list");
-
-	tcase_set_timeout(c, 120);
-	tcase_add_test(c, twin_random);
-	tcase_add_test(c, serials_are_fresh);
-	tcase_add_test(c, adopt_damaged);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(desc, 120,
+      { twin_random }, { serials_are_fresh }, { adopt_damaged })

@@ -843,24 +843,6 @@ START_TEST(timers)
 }
 END_TEST
 
-Suite *event_suite(void)
-{
-	Suite *s = suite_create("event");
-	TCase *c = tcase_create("event");
-
-	tcase_set_timeout(c, 120);
-	tcase_add_test(c, reports);
-	tcase_add_test(c, changes);
-	tcase_add_test(c, descriptors);
-	tcase_add_test(c, numbers);
-	tcase_add_test(c, twin);
-	tcase_add_test(c, changes_at_once);
-	tcase_add_test(c, threads);
-	tcase_add_test(c, events_of_others);
-	tcase_add_loop_test(c, lies_of_others, 0, 4);
-	tcase_add_test(c, room_of_others);
-	tcase_add_test(c, forms);
-	tcase_add_test(c, timers);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(event, 120,
+      { reports }, { changes }, { descriptors }, { numbers }, { twin }, { changes_at_once }, { threads },
+      { events_of_others }, { lies_of_others, 4 }, { room_of_others }, { forms }, { timers })

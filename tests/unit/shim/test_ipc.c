@@ -436,19 +436,6 @@ START_TEST(small)
 }
 END_TEST
 
-Suite *ipc_suite(void)
-{
-	Suite *s = suite_create("ipc");
-	TCase *c = tcase_create("ipc");
-
-	tcase_add_test(c, message_types);
-	tcase_add_test(c, semaphores);
-	tcase_add_test(c, posix_queues);
-	tcase_add_test(c, attributes);
-	tcase_add_test(c, commands);
-	tcase_add_test(c, row_checks);
-	tcase_add_test(c, offsets);
-	tcase_add_test(c, small);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(ipc, SECONDS,
+      { message_types }, { semaphores }, { posix_queues }, { attributes }, { commands }, { row_checks }, { offsets },
+      { small })

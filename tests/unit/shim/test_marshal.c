@@ -696,26 +696,7 @@ START_TEST(texts)
 }
 END_TEST
 
-Suite *marshal_suite(void)
-{
-	Suite *s = suite_create("marshal");
-	TCase *c = tcase_create("marshal");
-
-	tcase_set_timeout(c, 120);
-	tcase_add_test(c, rows);
-	tcase_add_test(c, bad_pointers);
-	tcase_add_test(c, missing);
-	tcase_add_test(c, long_names);
-	tcase_add_test(c, opening);
-	tcase_add_loop_test(c, data, 0, ARRAY_SIZE(transfers));
-	tcase_add_test(c, vectors);
-	tcase_add_test(c, directory_entries);
-	tcase_add_test(c, poll_events);
-	tcase_add_test(c, clocks);
-	tcase_add_test(c, sleeps);
-	tcase_add_test(c, select_time);
-	tcase_add_test(c, randomness);
-	tcase_add_test(c, texts);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(marshal, 120,
+      { rows }, { bad_pointers }, { missing }, { long_names }, { opening }, { data, ARRAY_SIZE(transfers) },
+      { vectors }, { directory_entries }, { poll_events }, { clocks }, { sleeps }, { select_time }, { randomness },
+      { texts })

@@ -561,21 +561,6 @@ START_TEST(false_results)
 }
 END_TEST
 
-Suite *mm_suite(void)
-{
-	Suite *s = suite_create("mm");
-	TCase *c = tcase_create("mm");
-
-	tcase_set_timeout(c, 120);
-	tcase_add_test(c, honest);
-	tcase_add_test(c, out_of_memory);
-	tcase_add_test(c, refused);
-	tcase_add_test(c, no_more_entries);
-	tcase_add_test(c, false_addresses);
-	tcase_add_test(c, reserved_addresses);
-	tcase_add_test(c, false_neighbours);
-	tcase_add_test(c, false_moves);
-	tcase_add_test(c, false_results);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(mm, 120,
+      { honest }, { out_of_memory }, { refused }, { no_more_entries }, { false_addresses }, { reserved_addresses },
+      { false_neighbours }, { false_moves }, { false_results })

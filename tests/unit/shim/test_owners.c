@@ -177,20 +177,6 @@ START_TEST(no_mutex)
 }
 END_TEST
 
-Suite *owners_suite(void)
-{
-	Suite *s = suite_create("owners");
-	TCase *c = tcase_create("owners");
-
-	tcase_add_test(c, nothing_is_known);
-	tcase_add_test(c, who_lives);
-	tcase_add_test(c, an_id_given_twice);
-	tcase_add_test(c, room_of_those_that_ended);
-	tcase_add_test(c, no_room);
-	tcase_add_test(c, owner_dead);
-	tcase_add_test(c, owner_dies);
-	tcase_add_test(c, owner_lives);
-	tcase_add_test(c, no_mutex);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(owners, SECONDS,
+      { nothing_is_known }, { who_lives }, { an_id_given_twice }, { room_of_those_that_ended }, { no_room },
+      { owner_dead }, { owner_dies }, { owner_lives }, { no_mutex })

@@ -438,18 +438,5 @@ START_TEST(options)
 }
 END_TEST
 
-Suite *socket_suite(void)
-{
-	Suite *s = suite_create("socket");
-	TCase *c = tcase_create("socket");
-
-	tcase_add_test(c, receiving);
-	tcase_add_test(c, control_data);
-	tcase_add_test(c, waiting_for_all);
-	tcase_add_test(c, sending);
-	tcase_add_test(c, several);
-	tcase_add_test(c, addresses);
-	tcase_add_test(c, options);
-	suite_add_tcase(s, c);
-	return s;
-}
+SUITE(socket, SECONDS,
+      { receiving }, { control_data }, { waiting_for_all }, { sending }, { several }, { addresses }, { options })

@@ -20,6 +20,17 @@
 #define must(c, ...)	((c) ? (void)0 : ck_abort_msg(__VA_ARGS__))
 #define must_be(c)	must(c, "%s", #c)
 
+/* A suite of tests, each { test } or { test, times }, and given so many seconds. */
+#define SUITE(name, seconds, ...)						\
+	Suite *name##_suite(void)						\
+	{									\
+		const struct unit_test tests[] = { __VA_ARGS__ };		\
+										\
+		return suite_of(#name, seconds, tests, ARRAY_SIZE(tests));	\
+	}
+
+#define SECONDS		20
+
 /* Where mappings are made in the tests of mm.c: nothing is there, nothing is ever touched. */
 #define WORLD_BASE	0x700000000000UL
 #define WORLD_PAGES	512
@@ -89,6 +100,14 @@ long dispatch(long nr, const u64 args[6]);
 bool lies(long nr, const u64 args[6]);
 
 u32 rnd(u32 below);
+
+/* main.c */
+struct unit_test {
+	const TTest *test;
+	int times;	/* each with another _i; 0 is 1 */
+};
+
+Suite *suite_of(const char *name, unsigned int seconds, const struct unit_test *tests, unsigned int count);
 
 Suite *desc_suite(void);
 Suite *mm_suite(void);
