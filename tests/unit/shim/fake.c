@@ -112,10 +112,30 @@ static u32 token_below(u64 addr)
 	return token;
 }
 
+/* Arenas are too big for the table. */
+#define ARENAS_BASE	(WORLD_BASE + (1UL << 32))
+
+void fake_memory(void)
+{
+	must_be(mmap((void *)WORLD_BASE, WORLD_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (void *)WORLD_BASE);
+	fake.memory = true;
+}
+
+static long fake_map_arena(struct inktag_mm *m)
+{
+	m->addr = ARENAS_BASE + fake.arenas++ * m->len;
+	m->prev = desc_below(&mm_list, m->addr);
+	map_fixed(m->addr, m->len);
+	return 0;
+}
+
 static long fake_map(struct inktag_mm *m)
 {
 	int page = fake_page(m->addr), n = m->len / PAGE, i;
 
+	if (fake.memory && m->len == INKTAG_ARENA_SIZE)
+		return fake_map_arena(m);
 	if (!(m->flags & MAP_FIXED_NOREPLACE) && (page < 0 || !is_free(page, n) || page + n > WORLD_PAGES)) {
 		page = find_free(n);
 		if (page < 0)
@@ -182,12 +202,12 @@ static long fake_change(struct inktag_mm *m)
 	return 0;
 }
 
-long hc_syscall_must(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-	return hc_syscall(nr, a0, a1, a2, a3, a4, a5);
+	return fake_cancels() ? -EINTR : hc_syscall_must(nr, a0, a1, a2, a3, a4, a5);
 }
 
-long hc_syscall(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+long hc_syscall_must(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	const u64 args[6] = { a0, a1, a2, a3, a4, a5 };
 	struct inktag_mm *m = (void *)a1;
@@ -220,8 +240,7 @@ long hc_unmap(u64 addr, u64 npages, u64 serial, u64 index)
 
 long hc_violation(enum inktag_check check, u64 addr, u64 arg)
 {
-	/* The program has ended, and so have its locks. */
-	threads_lock.state = files_lock.state = mm_lock.state = waiters_lock.state = actions_lock.state = 0;
+	fake_ended();
 	fake.check = check;
 	fake.addr = addr;
 	fake.arg = arg;
@@ -230,6 +249,7 @@ long hc_violation(enum inktag_check check, u64 addr, u64 arg)
 
 _Noreturn void hc_exit(int code)
 {
+	fake_ended();
 	fake.arg = code;
 	longjmp(fake.end, 2);
 }
@@ -247,6 +267,11 @@ long hc_signal_entry(u64 rip, u64 rsp)
 
 void hc_signal_regs(struct inktag_regs *regs, bool set)
 {
+	if (set)
+		fake.regs = *regs;
+	else
+		*regs = fake.regs;
+	fake.regs_set += set;
 }
 
 long hc_share(u64 serial, bool leave)

@@ -1,27 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* fake_thread.c - see unit.h; apart from it, because the kernel's headers for signals and the libc's do not mix. */
+/* fake_thread.c - see unit.h, unit_thread.h. In the place of entry.S. */
 #include <asm/prctl.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
-#include "thread.h"
+#include "unit_thread.h"
 
 long syscall(long nr, ...);
-_Noreturn void abort(void);
-void fake_thread(void);
-void fake_process(u64 hap, u32 tid);
-void fake_hap(u64 hap);
-long dispatch(long nr, const u64 args[6]);
 void shim_dispatch(struct frame *f);
+void shim_given_up(void);
+void signal_deliver(struct frame *f);
+void thread_begin(struct frame *frame);
+_Noreturn void thread_end(u64 status);
 
-/* Where entry.S and the linker have these, nothing of the tests is. */
-const char hc_wait_begin[1], hc_wait_end[1], hc_wait_cancelled[1], way_out_begin[1], way_out_jump[1], call_given_up[1];
-const char __inktag_syscall[1];
-extern const char text_begin[] asm("__start_inktag_text"), text_end[] asm("__stop_inktag_text");
-const char text_begin[1], text_end[1];
+/* The addresses that signal.c asks about, in entry.S's order. Nothing of the tests is there. */
+asm(".pushsection inktag_text, \"ax\", @progbits\n"
+    "	.globl	__inktag_syscall, way_out_begin, way_out_jump, call_given_up\n"
+    "	.globl	hc_wait_begin, hc_wait_end, hc_wait_cancelled\n"
+    "			.zero	8, 0xcc\n"
+    "__inktag_syscall:	.zero	8, 0xcc\n"
+    "way_out_begin:	.zero	8, 0xcc\n"
+    "way_out_jump:	.zero	8, 0xcc\n"
+    "call_given_up:	.zero	8, 0xcc\n"
+    "hc_wait_begin:	.zero	8, 0xcc\n"
+    "hc_wait_end:	.zero	8, 0xcc\n"
+    "hc_wait_cancelled:	.zero	8, 0xcc\n"
+    ".popsection");
 
 long hc_set_gsbase(u64 base)
 {
 	return syscall(__NR_arch_prctl, ARCH_SET_GS, base);
+}
+
+void become(struct thread *t)
+{
+	hc_set_gsbase((u64)t);
 }
 
 void fake_thread(void)
@@ -29,7 +41,7 @@ void fake_thread(void)
 	static __thread struct thread own;
 
 	own.self = &own;
-	hc_set_gsbase((u64)&own);
+	become(&own);
 }
 
 void fake_process(u64 hap, u32 tid)
@@ -39,33 +51,109 @@ void fake_process(u64 hap, u32 tid)
 	owners_forked();
 }
 
+void fake_ended(void)
+{
+	struct thread *t = self();
+
+	threads_lock.state = files_lock.state = mm_lock.state = waiters_lock.state = actions_lock.state = timers_lock.state = 0;
+	t->locks = 0;
+	t->unwind = 0;
+}
+
+bool fake_cancels(void)
+{
+	struct thread *t = self();
+
+	if (t->deferred_count)
+		t->cancelled = 1;
+	return t->deferred_count;
+}
+
+static jmp_buf *given_up;
+
+void give_up(void)
+{
+	longjmp(*given_up, 1);
+}
+
+/* The way out: signals first. */
+static void leave(struct frame *f)
+{
+	struct thread *t = self();
+	struct frame *at = f;
+
+	t->unwind = 0;
+	t->frame = (u64)f;
+	while (t->deferred_count) {
+		memmove((void *)t->delivery, at, sizeof(*at));
+		at = (struct frame *)t->delivery;
+		signal_deliver(at);
+		t->frame = (u64)at;
+	}
+	*f = *at;
+}
+
+void enter(struct frame *f)
+{
+	struct thread *t = self();
+	/* The tests have threads that call while another one is in the kernel, all of them on one stack. */
+	const u64 frame = t->frame, unwind = t->unwind, mark = t->call_mark;
+	jmp_buf *outer = given_up, here;
+
+	t->frame = t->unwind = (u64)f;
+	given_up = &here;
+	if (setjmp(here))
+		shim_given_up();
+	else
+		shim_dispatch(f);
+	given_up = outer;
+	leave(f);
+	t->frame = frame;
+	t->unwind = unwind;
+	t->call_mark = mark;
+}
+
 long dispatch(long nr, const u64 args[6])
 {
+	u64 stack[512];
 	struct frame f = {
-		.gpr = { [RAX] = nr, [RDI] = args[0], [RSI] = args[1], [RDX] = args[2], [R10] = args[3], [R8] = args[4], [R9] = args[5] },
+		.gpr = { [RAX] = nr, [RDI] = args[0], [RSI] = args[1], [RDX] = args[2], [R10] = args[3], [R8] = args[4], [R9] = args[5],
+			 [RSP] = (u64)(stack + ARRAY_SIZE(stack)) },
 	};
 
-	shim_dispatch(&f);
+	enter(&f);
 	return f.gpr[RAX];
 }
 
-/* No test comes here. */
 void signal_entry(void)
 {
-	abort();
+	abort();	/* the hypervisor's part is the tests': they call signal_came() */
 }
 
 long hc_clone(const struct clone *clone)
 {
-	return -ENOSYS;
+	return fake.clone ? fake.clone(clone) : -ENOSYS;
+}
+
+void begin(const struct clone *clone)
+{
+	struct thread *was = self();
+
+	become((struct thread *)clone->gsbase);
+	thread_begin((struct frame *)clone->rsp);
+	leave((struct frame *)clone->rsp);
+	become(was);
 }
 
 void thread_leave_stack(u64 status, void *stack_top)
 {
-	abort();
+	must_be((u8 *)stack_top == self()->signal_stack + SIGNAL_STACK);
+	thread_end(status);
 }
 
 void thread_gone(u64 status, u32 *gone)
 {
-	abort();
+	*gone = 1;
+	fake.arg = status;
+	longjmp(fake.end, 3);
 }

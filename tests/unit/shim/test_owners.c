@@ -17,8 +17,7 @@ bool owners_lives(u32 tid);
 static void family(void)
 {
 	fake_reset();
-	must_be(mmap((void *)WORLD_BASE, WORLD_PAGES * PAGE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (void *)WORLD_BASE);
+	fake_memory();
 	fake_process(1, 100);
 	owners_make();
 }

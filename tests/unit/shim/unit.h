@@ -47,6 +47,8 @@ struct kpage {
 	u32 token, prot;
 };
 
+struct clone;
+
 extern struct fake {
 	struct kpage page[ALL_PAGES];
 	/* A system call other than ARCH_INKTAG_MM: NULL answers 0. */
@@ -55,15 +57,21 @@ extern struct fake {
 	void (*lie)(struct inktag_mm *req, long *result);
 	/* Pages that the program dropped and mappings that it forgot, for the model. */
 	void (*unmap)(u64 addr, u64 npages, u64 serial, u64 index);
+	/* INKTAG_HC_CLONE: NULL answers ENOSYS. */
+	long (*clone)(const struct clone *clone);
 	unsigned int fail_in;	/* > 0: the request that counts it down to 0 fails with ENOMEM */
 	unsigned long calls;
-	/* A violation jumps here. */
+	bool memory;		/* there is some behind the world's pages, see fake_memory() */
+	unsigned int arenas;
+	/* The end of the program jumps here with 1, after a violation; 2, by itself; 3, that of a thread. */
 	jmp_buf end;
 	enum inktag_check check;
 	u64 addr, arg;
 	u64 random[4], realtime, boottime;
 	char said[512];		/* the last line on stderr */
 	long result;		/* see lies() */
+	struct inktag_regs regs;	/* put aside, while the thread is in its signal entry */
+	unsigned int regs_set;	/* how often it has changed them */
 	u64 hap, living;	/* this process; a bit for each HAP that has not ended */
 } fake;
 
@@ -77,7 +85,10 @@ bool fake_room(int n);
 /* Arena and array in place and empty, no mapping but the shim's own, all of struct fake zero. */
 void fake_reset(void);
 
-/* Runs what follows as a branch: 0, and again with 1 if it ends in a violation. */
+/* The program can use what it maps, and there is room for arenas. Once in a process. */
+void fake_memory(void);
+
+/* Runs what follows as a branch: 0, and again with another number if the program ends there; see struct fake. */
 #define ended()		setjmp(fake.end)
 
 /* The end of the first thread's arena. */
@@ -92,6 +103,10 @@ void fake_thread(void);
 void fake_process(u64 hap, u32 tid);
 /* This process has this HAP, which has not ended. */
 void fake_hap(u64 hap);
+/* A call that may wait is not made if a signal waits; see entry.S. */
+bool fake_cancels(void);
+/* The program has ended, in whatever it was. */
+void fake_ended(void);
 
 /* The program makes a system call. */
 long dispatch(long nr, const u64 args[6]);
