@@ -131,5 +131,6 @@ Suite *socket_suite(void);
 Suite *event_suite(void);
 Suite *ipc_suite(void);
 Suite *owners_suite(void);
+Suite *thread_suite(void);
 
 #endif
