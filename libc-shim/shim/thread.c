@@ -187,6 +187,13 @@ void thread_begin(struct frame *frame)
 	signal_set_mask(t->sigmask);
 }
 
+/* The libc put the address to which the call returns on the new stack. */
+static void return_on(struct frame *frame, u64 stack)
+{
+	frame->rip = *(const u64 *)stack;
+	frame->gpr[RSP] = stack + sizeof(u64);
+}
+
 static long make_thread(u64 flags, const u64 args[6], const struct frame *frame)
 {
 	struct thread *t = self(), *new;
@@ -202,9 +209,7 @@ static long make_thread(u64 flags, const u64 args[6], const struct frame *frame)
 		*(u32 *)args[2] = 0;	/* the program's fault, if it is one */
 	*at = *frame;
 	at->gpr[RAX] = 0;
-	/* The libc put the address to which the call returns on the new stack, too. */
-	at->rip = *(u64 *)args[1];
-	at->gpr[RSP] = args[1] + sizeof(u64);
+	return_on(at, args[1]);
 
 	lock(&threads_lock);
 	new = thread_alloc();
@@ -272,10 +277,8 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	t->clear_tid = flags & CLONE_CHILD_CLEARTID ? args[3] : 0;
 	if (flags & CLONE_CHILD_SETTID)
 		*(u32 *)args[3] = t->tid;
-	if (args[1]) {
-		frame->rip = *(u64 *)args[1];
-		frame->gpr[RSP] = args[1] + sizeof(u64);
-	}
+	if (args[1])
+		return_on(frame, args[1]);
 	return 0;
 }
 
