@@ -405,17 +405,16 @@ long sys_exit(long nr, const u64 args[6])
 {
 	struct thread *t = self(), *other;
 
+	/* A signal that came at the end would find no thread to take it, and the stub would end the process as well. */
+	signal_block_all();
 	release_robust(t);
 	if (nr == __NR_exit_group) {
 		for (other = t->next; other != t; other = other->next)
 			release_robust(other);
 		/* Of a HAP that has ended, another thread would be refused, and its stub could end the process first. */
 		if (t->next != t || dead)
-			hc_syscall_must(__NR_exit_group, args[0], 0, 0, 0, 0, 0);
-	}
-	/* A signal that came later would find no thread to take it, and the stub would end the process as well. */
-	signal_block_all();
-	if (nr == __NR_exit_group)
+			hc_syscall_must(nr, args[0], 0, 0, 0, 0, 0);
 		hc_exit(args[0]);
+	}
 	thread_leave_stack(args[0], t->signal_stack + SIGNAL_STACK);
 }
