@@ -44,9 +44,10 @@ void thread_init(void)
 	hc_set_gsbase((u64)&first);
 }
 
+/* In the word of a futex there is room for so much of an id: of two that differ only beyond, one would own what the other has. */
 static u32 get_tid(void)
 {
-	u32 tid = checked(__NR_gettid, hc_syscall_must(__NR_gettid, 0, 0, 0, 0, 0, 0), 0x7fffffff);
+	u32 tid = checked(__NR_gettid, hc_syscall_must(__NR_gettid, 0, 0, 0, 0, 0, 0), FUTEX_TID_MASK);
 
 	if (!tid)
 		shim_lie(__NR_gettid, tid, "no thread has it");

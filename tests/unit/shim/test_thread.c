@@ -143,6 +143,7 @@ static const struct {
 } false_id[] = {
 	{ THIRD, NEW }, { MINE, MINE }, { OTHER, OTHER }, { 0, NEW }, { 1L << 31, NEW }, { -(1L << 31), NEW }, { -5000, NEW },
 	{ NEW, 1L << 31 }, { NEW, -5000 }, { NEW, 1UL << 32 | NEW }, { 1UL << 32 | NEW, NEW },
+	{ 1L << 30, 1L << 30 }, { 1L << 30 | MINE, 1L << 30 | MINE },
 };
 
 START_TEST(false_ids)
@@ -472,6 +473,7 @@ START_TEST(parent)
 END_TEST
 
 static const long false_result[] = { 1L << 31, -5000, 1UL << 32 | NEW, -(1L << 31) };
+static const long false_id_of_child[] = { 0, 1L << 31, -5000, 1L << 30 | MINE };
 
 START_TEST(false_child)
 {
@@ -480,7 +482,7 @@ START_TEST(false_child)
 	must_be(make(CLONE_PARENT_SETTID | SIGCHLD) == -1 && parent_word == NOT_TOLD);
 	/* Its own id, which it is told when it has begun; 0 is nobody's. */
 	kernel.result = 0;
-	kernel.id = _i ? false_result[_i] : 0;
+	kernel.id = false_id_of_child[_i];
 	must_be(make(SIGCHLD) == -1);
 }
 END_TEST
