@@ -346,16 +346,22 @@ long sys_set_robust_list(long nr, const u64 args[6])
 	return 0;
 }
 
-/* As Linux does for the threads that remain (Documentation/locking/robust-futexes.rst). */
-static void owner_died(u64 entry, s64 offset, u32 tid)
+/*
+ * As Linux does for the threads that remain (Documentation/locking/robust-futexes.rst). Whether another thread runs no
+ * more, only the kernel says: what it owns between processes is for those to take who wait and find the HAP ended.
+ */
+static void owner_died(u64 entry, s64 offset, const struct thread *t)
 {
 	u32 *word = (u32 *)((entry & ~1UL) + offset), was;
+	u64 name;
 
 	if (!user_range_ok((u64)word, sizeof(*word)) || (u64)word % sizeof(*word))
 		return;
+	if (t != self() && mm_futex_place((u64)word, &name) == FUTEX_SHARED)
+		return;
 	was = __atomic_load_n(word, __ATOMIC_RELAXED);
 	do
-		if ((was & FUTEX_TID_MASK) != tid)
+		if ((was & FUTEX_TID_MASK) != t->tid)
 			return;
 	while (!__atomic_compare_exchange_n(word, &was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED));
@@ -378,11 +384,11 @@ static void release_robust(struct thread *t)
 		u64 next = *(const u64 *)(entry & ~1UL);
 
 		if (entry != pending)
-			owner_died(entry, offset, t->tid);
+			owner_died(entry, offset, t);
 		entry = next;
 	}
 	if (pending)
-		owner_died(pending, offset, t->tid);
+		owner_died(pending, offset, t);
 }
 
 /* On the signal stack: after the word is cleared, another thread may free the thread's own. */

@@ -315,19 +315,18 @@ START_TEST(joining)
 END_TEST
 
 /* A robust list, as a libc has it: each mutex' word is so far behind its entry. */
+enum { ENTRIES = 5, PENDING = ENTRIES - 1 };
 static struct entry {
 	u64 next;
 	u32 word;
-} entries[5];
+} own_entries[ENTRIES], *entries = own_entries;
 static struct robust_list_head head;
 
-enum { PENDING = ARRAY_SIZE(entries) - 1 };
-
-static void owns(struct thread *t, const u32 words[ARRAY_SIZE(entries)])
+static void owns(struct thread *t, const u32 words[ENTRIES])
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(entries); i++)
+	for (i = 0; i < ENTRIES; i++)
 		entries[i] = (struct entry){ i + 1 < PENDING ? (u64)&entries[i + 1] : (u64)&head, words[i] };
 	head.list.next = (void *)&entries[0];
 	head.list_op_pending = (void *)&entries[PENDING];
@@ -335,11 +334,11 @@ static void owns(struct thread *t, const u32 words[ARRAY_SIZE(entries)])
 	t->robust_list = (u64)&head;
 }
 
-static bool are(const u32 words[ARRAY_SIZE(entries)])
+static bool are(const u32 words[ENTRIES])
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(entries); i++)
+	for (i = 0; i < ENTRIES; i++)
 		if (entries[i].word != words[i])
 			return false;
 	return true;
@@ -423,6 +422,19 @@ START_TEST(all_end)
 }
 END_TEST
 
+/* Other processes have these words. */
+START_TEST(all_end_between_processes)
+{
+	alone();
+	must_be(!lies(__NR_mmap, (const u64[6]){ 0, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0 }));
+	entries = (struct entry *)fake.result;
+	owns(_i ? add(OTHER) : self(), owned);
+	if (!_i)
+		self()->tid = OTHER;
+	must_be(ends(self(), __NR_exit_group) && are(_i ? owned : released));
+}
+END_TEST
+
 /* --- processes ------------------------------------------------------------------------------------------- */
 
 START_TEST(child)
@@ -490,4 +502,5 @@ END_TEST
 SUITE(thread, SECONDS,
       { begins, 2 }, { false_ids, 2 * ARRAY_SIZE(false_id) }, { fails, 4 }, { no_memory, 2 }, { refused }, { after_signals, 2 },
       { ids_come_again }, { told_late }, { joining }, { releases, 2 }, { no_words, 4 }, { releases_to_waiter }, { all_end, 3 },
+      { all_end_between_processes, 2 },
       { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
