@@ -296,6 +296,18 @@ enum futex_place mm_futex_place(u64 addr, u64 *name)
 	return place;
 }
 
+bool mm_allows(u64 addr, u32 access)
+{
+	bool allows;
+	u32 t;
+
+	lock(&mm_lock);
+	t = desc_find(&mm_list, addr);
+	allows = t != NONE && desc(t)->prot & access && (desc(t)->kind == INKTAG_KIND_PRIVATE || is_shims(t));
+	unlock(&mm_lock);
+	return allows;
+}
+
 void mm_unmap_own(u64 addr)
 {
 	u32 t;

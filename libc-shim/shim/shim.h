@@ -199,6 +199,12 @@ long mm_unmap(u64 addr, u64 len);
 long mm_map_own(u64 len, u16 kind);
 void mm_unmap_own(u64 addr);
 
+/*
+ * Does an access that faulted (INKTAG_PROT_*) succeed, if the kernel does its work? Not known of windows onto what is the
+ * kernel's: false. Takes mm_lock.
+ */
+bool mm_allows(u64 addr, u32 access);
+
 /* Whose a futex is. SHARED: *name is the same in all processes that share it. Takes mm_lock. */
 enum futex_place { FUTEX_OWN, FUTEX_SHARED, FUTEX_KERNELS };
 enum futex_place mm_futex_place(u64 addr, u64 *name);

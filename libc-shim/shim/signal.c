@@ -687,9 +687,15 @@ static void interrupt_shim(struct thread *t, struct inktag_regs *r, struct ucont
 	hc_signal_regs(r, true);
 }
 
-/* A call touched memory that the program does not have: it fails, unless it is in the middle of something. */
+/*
+ * A call touched memory that the program does not have: it fails, unless it is in the middle of something. That the
+ * program has it not is for its own list to say: else the kernel could leave any call half done. What it has, is touched
+ * again; where another thread has just made it accessible, that succeeds.
+ */
 static void give_up_call(struct thread *t, struct inktag_regs *r, const struct deferred *d)
 {
+	if (!t->locks && mm_allows(r->fault_addr, r->fault_access))
+		return;
 	if (!t->unwind || t->locks) {
 		leave_to_kernel(d->signo);
 		hc_exit(128 + d->signo);

@@ -132,5 +132,6 @@ Suite *event_suite(void);
 Suite *ipc_suite(void);
 Suite *owners_suite(void);
 Suite *thread_suite(void);
+Suite *fault_suite(void);
 
 #endif
