@@ -62,7 +62,7 @@ bool kvm_inktag_fastpath(struct kvm_vcpu *vcpu)
 	struct kvm_inktag *inktag = vcpu->kvm->arch.inktag;
 
 	/* The guest's debug registers are in the processor: the long way stores them first. */
-	if (!inktag || vcpu->arch.switch_db_regs)
+	if (!inktag || vcpu->arch.switch_db_regs || !(trusted || kvm_inktag_xsave_is_on(vcpu)))
 		return false;
 	if (trusted ? kvm_rax_read(vcpu) != INKTAG_HC_SYSCALL : !kvm_inktag_is_resume(vcpu))
 		return false;

@@ -61,13 +61,22 @@ static inline u64 kvm_inktag_cr3(struct kvm_vcpu *vcpu)
 	return kvm_read_cr3(vcpu) & 0x000ffffffffff000ULL;
 }
 
+/*
+ * XSAVE is the guest's switch for the trusted context, too: KVM loads XCR0 only while it is on. So that no program
+ * finds it off that has found it on, it must be on where there is one. I4.
+ */
+static inline bool kvm_inktag_xsave_is_on(struct kvm_vcpu *vcpu)
+{
+	return !vcpu->arch.guest_supported_xcr0 || kvm_is_cr4_bit_set(vcpu, X86_CR4_OSXSAVE);
+}
+
 /* --- what the vendor module does --------------------------------------------------------------- */
 
 struct kvm_inktag_ops {
 	/* Can the trusted context exist in this VM? kvm: NULL: in any VM? */
 	bool (*supported)(struct kvm *kvm);
 
-	/* Allocate what the vCPU needs in the trusted context. -ENOMEM. May be called again. */
+	/* Allocate what the vCPU needs in the trusted context. -ENOMEM, -EOPNOTSUPP. May be called again. */
 	int (*prepare)(struct kvm_vcpu *vcpu);
 
 	/*

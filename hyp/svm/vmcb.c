@@ -83,6 +83,8 @@ static int svm_inktag_prepare(struct kvm_vcpu *vcpu)
 	struct svm_inktag *ink;
 	struct page *page;
 
+	if (!kvm_inktag_xsave_is_on(vcpu))
+		return -EOPNOTSUPP;
 	if (svm->inktag)
 		return 0;
 	/* The VMM may have made it a SEV guest since. */
@@ -232,8 +234,7 @@ static void svm_inktag_enter(struct kvm_vcpu *vcpu, u64 root, const struct ink_r
 	vmcb->save.cr3 = root;
 	/*
 	 * XCR0 is a fixed one, so that the guest cannot change what an instruction does between two
-	 * of the program's. KVM loads it only while the guest has OSXSAVE on: otherwise the trusted
-	 * context has no XSAVE and no AVX. MCE is the host's.
+	 * of the program's. MCE is the host's.
 	 */
 	ink->xcr0 = vcpu->arch.xcr0;
 	vcpu->arch.xcr0 = trusted_xcr0(vcpu);

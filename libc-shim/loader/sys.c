@@ -85,6 +85,7 @@ const char *error_name(long r)
 		{ EMFILE, "too many open files" }, { ENOSPC, "a limit is reached" },
 		{ ENAMETOOLONG, "name too long" }, { ENOSYS, "no such call" }, { ELOOP, "too many links" },
 		{ ESTALE, "it was ended" },
+		{ EOPNOTSUPP, "this kernel does not use the processor's XSAVE, or the VM is an encrypted one" },
 	};
 	size_t i;
 

@@ -21,6 +21,7 @@
 #define INKTAG_ENOSPC	28	/* a limit of this VM is reached: see struct kvm_inktag_limits */
 #define INKTAG_ENOSYS	38	/* no such hypercall */
 #define INKTAG_EBADMSG	74	/* content does not match its tag */
+#define INKTAG_EOPNOTSUPP 95	/* the guest has XSAVE, but not switched on: a HAP would lose registers */
 #define INKTAG_ESTALE	116	/* the HAP was ended; nothing of it is left */
 
 #ifndef __ASSEMBLY__
