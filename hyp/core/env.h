@@ -129,6 +129,10 @@ u64 ink_now(void);				/* CLOCK_REALTIME, ns */
 void *ink_xstate_alloc(void);			/* in its initial state; NULL: no memory */
 void ink_xstate_free(void *xstate);		/* clears it; xstate may be NULL */
 void ink_xstate_copy(void *to, const void *from);
+/* INKTAG_DEBUG_XSTATE bytes of it, as struct inktag_debug has them. Only what is valid may be set. */
+void ink_xstate_get(const void *xstate, u8 *out);
+bool ink_xstate_is_valid(const u8 *in);
+void ink_xstate_set(void *xstate, const u8 *in);
 void ink_assert_locked(struct ink_vm *vm);
 void ink_violation_signal(struct ink_vm *vm);	/* a violation was logged */
 void ink_relax(void);				/* between the steps of a long operation */

@@ -65,7 +65,7 @@ static bool is_in_exec(struct ink_hap *hap)
 	u64 nr, call;
 
 	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
-		r = t->in_signal ? &t->aside : &t->ret;
+		r = ink_thread_program(t);
 		call = r->regs.gpr[INK_RBX];
 		if (r->state == INK_SYSCALL && (call == INKTAG_SYS_EXECVE || call == INKTAG_SYS_EXECVEAT))
 			return true;
@@ -102,13 +102,15 @@ static u32 take_line(struct ink_vm *vm, u64 before)
 	return 0;
 }
 
-s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before)
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before, u64 attributes)
 {
 	struct ink_hash *hash;
 	struct ink_hap *hap;
 	int err;
 
 	ink_assert_locked(vm);
+	if (attributes & ~(u64)INKTAG_ATTR_DEBUG)
+		return -EINVAL;
 	if (ink_cr3_is_taken(vm, cr3))
 		return -EEXIST;
 	hash = ink_hash_new();
@@ -121,6 +123,7 @@ s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before)
 	}
 	hap->cr3 = cr3;
 	hap->pid = pid;
+	hap->attributes = attributes;
 	hap->hash = hash;
 	hap->line = take_line(vm, before);
 	if (hap->line)
@@ -146,6 +149,7 @@ int ink_hap_fork(struct ink_hap *hap, struct ink_hap **child)
 	(*child)->state = INK_RUNS;
 	(*child)->maker = hap;
 	(*child)->pid = hap->pid;
+	(*child)->attributes = hap->attributes;
 	(*child)->line = hap->line;
 	(*child)->stub = hap->stub;
 	memcpy((*child)->measurement, hap->measurement, sizeof(hap->measurement));
@@ -297,7 +301,7 @@ undo:
 int ink_hap_start(struct ink_hap *hap, u64 cr3, const struct inktag_start *start,
 		  struct ink_thread **thread)
 {
-	u64 measured[2] = { start->entry, start->rsp };
+	u64 measured[3] = { start->entry, start->rsp, hap->attributes };
 	int err;
 
 	ink_assert_locked(hap->vm);

@@ -76,6 +76,7 @@ struct ink_spage {
 	struct ink_vm *vm;
 	u32 refs;
 	u32 found;		/* of the references, by ink_vm_is_valid() */
+	bool shown;		/* a debuggable HAP's: CLOAKED in name only, in plaintext and not verified */
 	enum ink_spage_state state;
 	u64 gfn;		/* DIRTY, CLEAN: the held frame */
 	void *frame;		/* DIRTY, CLEAN: the private frame */
@@ -157,6 +158,7 @@ struct ink_hap {
 	u32 line;		/* the HAP that its line began with: by fork, and by exec from HAP to HAP */
 	bool followed;		/* by a HAP of its line, after exec */
 	u32 pid;		/* the guest kernel's claim; for reports only */
+	u64 attributes;		/* INKTAG_ATTR_* */
 	enum ink_hap_state state;	/* ENDED is read without lock */
 	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
 	u64 cr3;		/* the address space it was made in, without PCID bits; or INK_NO_CR3 */
@@ -420,10 +422,16 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 /* --- hap.c: the life of a HAP --------------------------------------------------------------- */
 
 /*
- * INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one). pid: for reports. before: the
- * HAP that it follows by exec, in the kernel's words; 0: none. I7.
+ * INKTAG_HC_HAP_CREATE. Returns the id, or -ENOSPC, -ENOMEM, -EEXIST (cr3 has one), -EINVAL (unknown attributes).
+ * pid: for reports. before: the HAP that it follows by exec, in the kernel's words; 0: none. I7.
  */
-s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before);
+s64 ink_hap_create(struct ink_vm *vm, u64 cr3, u32 pid, u64 before, u64 attributes);
+
+/* May it be debugged? Then its pages are not secret, and not verified. */
+static inline bool ink_hap_is_shown(const struct ink_hap *hap)
+{
+	return hap->attributes & INKTAG_ATTR_DEBUG;
+}
 
 /* An address space is one HAP's at most. */
 bool ink_cr3_is_taken(struct ink_vm *vm, u64 cr3);
@@ -472,6 +480,12 @@ void ink_hap_end(struct ink_hap *hap);
 void ink_hap_put(struct ink_hap *hap);
 
 /* --- thread.c: I4, I7 ------------------------------------------------------------------------- */
+
+/* What the program comes back to, whether t is in its signal entry or not. */
+static inline struct ink_return *ink_thread_program(struct ink_thread *t)
+{
+	return t->in_signal ? &t->aside : &t->ret;
+}
 
 /* -ENOSPC, -ENOMEM. Threads are freed with their HAP, at the latest. */
 int ink_thread_create(struct ink_hap *hap, struct ink_thread **out);
@@ -522,6 +536,10 @@ int ink_thread_signal(struct ink_vm *vm, u64 handle, u64 cr3, u64 rsp, const u64
 /* INKTAG_HC_SIGNAL_ENTRY: -EINVAL. INKTAG_HC_SIGNAL_REGS: -EAGAIN, -EINVAL, -EBUSY. */
 int ink_thread_signal_entry(struct ink_thread *t, u64 rip, u64 rsp);
 int ink_thread_signal_regs(struct ink_thread *t, u64 va, u64 set);
+
+/* INKTAG_HC_DEBUG: -ENOENT, -EPERM, -EBUSY, -EINVAL. *d is a copy. */
+int ink_thread_debug_get(struct ink_vm *vm, u64 handle, struct inktag_debug *d);
+int ink_thread_debug_set(struct ink_vm *vm, u64 handle, const struct inktag_debug *d);
 
 /*
  * INKTAG_HC_SIGNAL_RETURN: after it has left the vCPU, and before ink_thread_suspend(): the thread is suspended as

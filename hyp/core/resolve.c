@@ -122,21 +122,32 @@ static int open_at_hint(const struct access *a, struct ink_spage *s)
 	return cloaked_open_clean(s, a->hint.gfn);
 }
 
+/* Of a HAP that may be debugged, a debugger may have written to a page before it did. */
+static bool is_filled(const struct access *a)
+{
+	struct ink_vm *vm = a->hap->vm;
+
+	return ink_hap_is_shown(a->hap) &&
+	       !ink_guest_read(vm, a->hint.gfn << INKTAG_PAGE_SHIFT, vm->bounce, INKTAG_PAGE_SIZE) &&
+	       memcmp(vm->bounce, vm->zero, INKTAG_PAGE_SIZE);
+}
+
 static enum ink_verdict resolve_private(const struct access *a)
 {
 	u64 serial = a->desc.oid[0];
 	u64 index = a->desc.index + ((a->page - a->desc.addr) >> INKTAG_PAGE_SHIFT);
 	struct ink_spage *s = ink_spage_find(a->hap, serial, index);
+	bool filled = !s && is_filled(a);
 	int err;
 
 	/* Of a shared object, another HAP may write to the page, which all must see then. */
-	if (!s && a->access != INK_WRITE && !ink_object_is_shared(a->hap, serial)) {
+	if (!s && a->access != INK_WRITE && !filled && !ink_object_is_shared(a->hap, serial)) {
 		a->hap->vm->stats.zero_maps++;
 		return map(a, ink_page_pa(a->hap->vm->zero), prot_of(a) & ~INKTAG_PROT_WRITE,
 			   INK_PT_ZERO);
 	}
 	if (!s) {
-		err = absent_bind_dirty(a->hap, serial, index, a->hint.gfn, &s);
+		err = (filled ? absent_load_dirty : absent_bind_dirty)(a->hap, serial, index, a->hint.gfn, &s);
 		if (err)
 			return frame_error(a, err);
 		if (!hint_stands(a)) {

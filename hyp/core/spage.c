@@ -129,6 +129,7 @@ static struct ink_spage *spage_new(struct ink_hap *hap, u64 serial, u64 index)
 		return NULL;
 	s->vm = hap->vm;
 	s->refs = 1;
+	s->shown = ink_hap_is_shown(hap);
 	s->state = INK_DIRTY;
 	s->id = (struct ink_seal_id) { .hap = hap->id, .serial = serial, .index = index };
 	s->frame = ink_frame_alloc(hap->vm);
@@ -248,8 +249,8 @@ int cloaked_open_clean(struct ink_spage *s, u64 gfn)
 	if (err)
 		goto free_frame;
 	/* Copied once: what is verified is what is used. */
-	err = ink_guest_read(vm, gfn << INKTAG_PAGE_SHIFT, vm->bounce, INKTAG_PAGE_SIZE);
-	if (!err)
+	err = ink_guest_read(vm, gfn << INKTAG_PAGE_SHIFT, s->shown ? frame : vm->bounce, INKTAG_PAGE_SIZE);
+	if (!err && !s->shown)
 		err = ink_unseal(vm, &s->id, vm->bounce, frame, s->tag);
 	if (err)
 		goto unhold;
@@ -274,15 +275,16 @@ void clean_write_dirty(struct ink_spage *s)
 static void seal(struct ink_spage *s)
 {
 	struct ink_vm *vm = s->vm;
+	const void *out = s->shown ? s->frame : vm->bounce;
 
 	s->id.version = ++vm->last_version;
 	/*
 	 * Should sealing or writing fail (the slot is gone), the content is lost, and whatever
 	 * the kernel offers for it later does not match the tag: it fails closed.
 	 */
-	if (ink_seal(vm, &s->id, s->frame, vm->bounce, s->tag))
+	if (!s->shown && ink_seal(vm, &s->id, s->frame, vm->bounce, s->tag))
 		memset(vm->bounce, 0, INKTAG_PAGE_SIZE);
-	if (ink_guest_write(vm, s->gfn << INKTAG_PAGE_SHIFT, vm->bounce, INKTAG_PAGE_SIZE))
+	if (ink_guest_write(vm, s->gfn << INKTAG_PAGE_SHIFT, out, INKTAG_PAGE_SIZE))
 		s->id.version = ++vm->last_version;
 	vm->stats.cloaks++;
 }

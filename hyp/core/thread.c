@@ -99,7 +99,7 @@ static int start_prepared(struct ink_thread *t, u64 cr3, u64 rax)
 	}
 	m = ink_thread_find(hap->vm, t->maker);
 	if (m) {
-		maker = m->in_signal ? &m->aside : &m->ret;
+		maker = ink_thread_program(m);
 		if (maker->child == t->handle) {
 			maker->child = INK_CHILD_STARTED;
 			fork_is_over(m);	/* m itself may have to wait until t is at its end: vfork */
@@ -323,6 +323,51 @@ int ink_thread_signal_regs(struct ink_thread *t, u64 va, u64 set)
 	}
 	regs_out(&t->aside, &regs);
 	memcpy(user, &regs, sizeof(regs));
+	return 0;
+}
+
+static int find_debugged(struct ink_vm *vm, u64 handle, struct ink_thread **out)
+{
+	struct ink_thread *t = ink_thread_find(vm, handle);
+
+	ink_assert_locked(vm);
+	if (!t)
+		return -ENOENT;
+	if (!ink_hap_is_shown(t->hap))
+		return -EPERM;
+	if (!is_suspended(t))
+		return -EBUSY;
+	*out = t;
+	return 0;
+}
+
+int ink_thread_debug_get(struct ink_vm *vm, u64 handle, struct inktag_debug *d)
+{
+	struct ink_thread *t;
+	int err;
+
+	err = find_debugged(vm, handle, &t);
+	if (err)
+		return err;
+	regs_out(ink_thread_program(t), &d->regs);
+	ink_xstate_get(t->xstate, d->xstate);
+	return 0;
+}
+
+int ink_thread_debug_set(struct ink_vm *vm, u64 handle, const struct inktag_debug *d)
+{
+	struct ink_thread *t;
+	int err;
+
+	err = find_debugged(vm, handle, &t);
+	if (err)
+		return err;
+	if (!ink_xstate_is_valid(d->xstate))
+		return -EINVAL;
+	err = regs_in(ink_thread_program(t), &d->regs);
+	if (err)
+		return err;
+	ink_xstate_set(t->xstate, d->xstate);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ EXPORT_SYMBOL_GPL(kvm_inktag_trusted_fault);
  * The kernel gets the exception in the stub, as a signal's cause. Those that come with an
  * instruction length (INT3, INTO) or that only a kernel can meet are given as others, so that KVM
  * need not look at the instruction. So are those of the x87 and SSE units: the kernel would look into
- * registers that are empty, and find no cause. The shim learns the right one.
+ * registers that are empty, and find no cause. The shim learns the right one. DR6 tells a debugger a step from INT3.
  */
 void kvm_inktag_trusted_exception(struct kvm_vcpu *vcpu, u8 vector)
 {
@@ -95,8 +95,10 @@ void kvm_inktag_trusted_exception(struct kvm_vcpu *vcpu, u8 vector)
 		kvm_inktag_leave(vcpu, INK_INTERRUPT);
 		switch (vector) {
 		case BP_VECTOR:
-		case DB_VECTOR:
 			kvm_queue_exception(vcpu, DB_VECTOR);
+			break;
+		case DB_VECTOR:
+			kvm_queue_exception_p(vcpu, DB_VECTOR, DR6_BS);
 			break;
 		case DE_VECTOR:
 		case MF_VECTOR:

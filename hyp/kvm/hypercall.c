@@ -50,7 +50,7 @@ static s64 hc_hap_create(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	if (args->a[0] > U32_MAX)
 		return -EINVAL;
-	return ink_hap_create(vm_of(vcpu), kvm_inktag_cr3(vcpu), args->a[0], args->a[1]);
+	return ink_hap_create(vm_of(vcpu), kvm_inktag_cr3(vcpu), args->a[0], args->a[1], args->a[2]);
 }
 
 static s64 hc_hap_destroy(struct kvm_vcpu *vcpu, const struct args *args)
@@ -156,6 +156,27 @@ static s64 hc_copy(struct kvm_vcpu *vcpu, const struct args *args)
 
 	ink_ring_drain(vm);
 	return ink_hap_copy(vm, args->a[0] & U32_MAX, args->a[0] >> 32, args->a[1], args->a[2], args->a[3]);
+}
+
+static s64 hc_debug(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	struct ink_vm *vm = vm_of(vcpu);
+	struct inktag_debug *d = vm->bounce;
+	struct x86_exception e;
+	int err;
+
+	BUILD_BUG_ON(sizeof(*d) > INKTAG_PAGE_SIZE);
+	if (args->a[2] > 1)
+		return -EINVAL;
+	if (args->a[2]) {
+		if (kvm_read_guest_virt(vcpu, args->a[1], d, sizeof(*d), &e) != X86EMUL_CONTINUE)
+			return -EFAULT;
+		return ink_thread_debug_set(vm, args->a[0], d);
+	}
+	err = ink_thread_debug_get(vm, args->a[0], d);
+	if (err)
+		return err;
+	return kvm_write_guest_virt_system(vcpu, args->a[1], d, sizeof(*d), &e) == X86EMUL_CONTINUE ? 0 : -EFAULT;
 }
 
 /* --- from the trusted context ------------------------------------------------------------------ */
@@ -328,6 +349,7 @@ static const struct call calls[] = {
 	CALL(INKTAG_HC_COPY,		KERNEL,		hc_copy),
 	CALL(INKTAG_HC_SHARE,		TRUSTED,	hc_share),
 	CALL(INKTAG_HC_ENDED,		TRUSTED,	hc_ended),
+	CALL(INKTAG_HC_DEBUG,		KERNEL,		hc_debug),
 };
 
 static const struct call *find_call(u64 nr)

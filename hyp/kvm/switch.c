@@ -64,6 +64,9 @@ void kvm_inktag_enter(struct kvm_vcpu *vcpu, struct ink_thread *t)
 	trace_inktag_switch(vcpu->vcpu_id, t->handle, true, t->was);
 	vcpu->kvm->stat.inktag_in++;
 	ink_xstate_switch(NULL, t->xstate);
+	/* Whoever may debug it may let it make one step. */
+	if (ink_hap_is_shown(t->hap))
+		t->ret.regs.rflags = (t->ret.regs.rflags & ~X86_EFLAGS_TF) | (kvm_get_rflags(vcpu) & X86_EFLAGS_TF);
 	set_regs(vcpu, &t->ret.regs);
 	ops()->enter(vcpu, __sme_pa(t->hap->root), &t->ret.regs);
 	WRITE_ONCE(vcpu->arch.inktag.thread, t);

@@ -59,6 +59,46 @@ void ink_xstate_copy(void *to, const void *from)
 	memcpy(to, from, xstate_size());
 }
 
+static u64 *xstate_bv(const void *x)
+{
+	return (void *)x + XSAVE_HDR_OFFSET;
+}
+
+/* The states that a debugger sees; to this size they are where they are in each processor. */
+static u64 shown_mask(void)
+{
+	return boot_cpu_has(X86_FEATURE_XSAVE) ? xstate_mask() & (XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM) : 0;
+}
+
+void ink_xstate_get(const void *xstate, u8 *out)
+{
+	u64 mask = shown_mask();
+
+	BUILD_BUG_ON(INKTAG_DEBUG_XSTATE != XSAVE_YMM_OFFSET + XSAVE_YMM_SIZE);
+	memset(out, 0, INKTAG_DEBUG_XSTATE);
+	memcpy(out, xstate, XSAVE_HDR_OFFSET);
+	*xstate_bv(out) = mask ? *xstate_bv(xstate) & mask : XFEATURE_MASK_FPSSE;
+	if (mask & XFEATURE_MASK_YMM)
+		memcpy(out + XSAVE_YMM_OFFSET, xstate + XSAVE_YMM_OFFSET, XSAVE_YMM_SIZE);
+}
+
+/* The low half of MXCSR is what all 64-bit processors have. Nothing else can make XRSTOR fault. */
+bool ink_xstate_is_valid(const u8 *in)
+{
+	return *(const u32 *)(in + MXCSR_OFFSET) <= U16_MAX;
+}
+
+void ink_xstate_set(void *xstate, const u8 *in)
+{
+	u64 mask = shown_mask();
+
+	memcpy(xstate, in, XSAVE_HDR_OFFSET);
+	if (mask)
+		*xstate_bv(xstate) = (*xstate_bv(xstate) & ~mask) | (*xstate_bv(in) & mask);
+	if (mask & XFEATURE_MASK_YMM)
+		memcpy(xstate + XSAVE_YMM_OFFSET, in + XSAVE_YMM_OFFSET, XSAVE_YMM_SIZE);
+}
+
 static void save(void *x)
 {
 	u64 mask;

@@ -50,7 +50,7 @@ static bool in_file(const struct image *im, u64 offset, u64 len)
 	return offset <= im->size && len <= im->size - offset;
 }
 
-static bool has_note(const struct image *im, const Elf64_Phdr *ph)
+static bool has_note(struct image *im, const Elf64_Phdr *ph)
 {
 	const u8 *p = im->file + ph->p_offset;
 	u64 left = ph->p_filesz, name, desc;
@@ -66,11 +66,14 @@ static bool has_note(const struct image *im, const Elf64_Phdr *ph)
 		if (name > left || desc > left - name)
 			return false;
 		if (n.n_namesz == sizeof(LAUNCH_NOTE_NAME) && n.n_type == LAUNCH_NOTE_TYPE &&
-		    !memcmp(p, LAUNCH_NOTE_NAME, sizeof(LAUNCH_NOTE_NAME)) && n.n_descsz == sizeof(version)) {
+		    !memcmp(p, LAUNCH_NOTE_NAME, sizeof(LAUNCH_NOTE_NAME)) && n.n_descsz >= sizeof(version)) {
 			memcpy(&version, p + name, sizeof(version));
 			if (version != INKTAG_ABI_VERSION)
 				die(EXIT_CANNOT, "%s was built for version %ld of the InkTag ABI, this loader is for version %ld: build it again",
 				    im->path, (long)version, (long)INKTAG_ABI_VERSION);
+			if (n.n_descsz != LAUNCH_NOTE_SIZE)
+				return false;
+			memcpy(&im->attributes, p + name + sizeof(version), sizeof(im->attributes));
 			return true;
 		}
 		p += name + desc;
@@ -170,6 +173,15 @@ static void check(struct image *im)
 	im->entry = eh.e_entry;
 	im->phdr = s->vaddr + eh.e_phoff;
 	im->phnum = eh.e_phnum;
+}
+
+void image_take_breakpoints(struct image *im)
+{
+	const struct segment *s;
+
+	for (s = im->segment; im->attributes & INKTAG_ATTR_DEBUG && s < im->segment + im->segments; s++)
+		if (s->prot & INKTAG_PROT_EXEC)
+			memcpy(im->file + s->offset, (const void *)s->vaddr, s->filesz);
 }
 
 void image_read(struct image *im, const char *path, const char *name)

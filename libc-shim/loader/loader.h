@@ -75,12 +75,18 @@ struct image {
 	u64 size;
 	u64 room;		/* of the memory at file */
 	u64 entry;
+	u64 attributes;		/* INKTAG_ATTR_*, of the note */
 	u64 phdr;		/* address of the program headers in the image */
 	u32 phnum;
 	u32 segments;
 	struct segment segment[IMAGE_SEGMENTS_MAX];
 };
 
+/*
+ * A debugger has put its breakpoints where the kernel has mapped the file. As the program may be debugged, they are
+ * taken over.
+ */
+void image_take_breakpoints(struct image *im);
 /* Opens (path), reads and checks; ends the process with a message if the file is not acceptable. */
 void image_read(struct image *im, const char *path, const char *name);
 
@@ -101,7 +107,7 @@ struct plan {
 	u32 count;
 	struct mapping mapping[PLAN_MAX];	/* by token */
 	struct inktag_desc array[LAUNCH_DESC_MAX];
-	u64 entry, rsp;
+	u64 end[3];		/* of the measurement: entry, RSP, attributes */
 };
 
 void plan_make(struct plan *p, const struct image *im);

@@ -48,8 +48,7 @@ static _Noreturn void measure(const struct plan *p)
 			sha256_add(&sha, page, PAGE);
 		}
 	}
-	sha256_add(&sha, &p->entry, sizeof(p->entry));
-	sha256_add(&sha, &p->rsp, sizeof(p->rsp));
+	sha256_add(&sha, p->end, sizeof(p->end));
 	sha256_end(&sha, sum);
 	for (i = 0; i < 64; i++)
 		hex[i] = "0123456789abcdef"[sum[i / 2] >> (i % 2 ? 0 : 4) & 15];
@@ -111,6 +110,7 @@ _Noreturn void loader_main(u64 *sp)
 	/* The path may have changed hands since the kernel opened it; /proc names the very file. */
 	name = (const char *)auxv_get(pr.auxv, AT_EXECFN);
 	image_read(&image, sys_call(__NR_access, (u64)SELF, 4, 0, 0, 0, 0) ? name : SELF, name);
+	image_take_breakpoints(&image);
 	plan_make(&plan, &image);
 	launch_protected(&plan, &pr, true);
 }

@@ -39,7 +39,7 @@ void plan_make(struct plan *p, const struct image *im)
 {
 	u32 i, rw = INKTAG_PROT_READ | INKTAG_PROT_WRITE;
 
-	*p = (struct plan){ .image = im, .entry = im->entry, .rsp = INKTAG_STACK_TOP };
+	*p = (struct plan){ .image = im, .end = { im->entry, INKTAG_STACK_TOP, im->attributes } };
 	/* In the order of enum launch_token. */
 	add(p, INKTAG_DESC_BASE, INKTAG_DESC_BASE + INKTAG_DESC_MAX * sizeof(struct inktag_desc), rw,
 	    INKTAG_KIND_PRIVATE, PAGE, NULL);

@@ -8,6 +8,7 @@
 #include "offsets.h"
 
 	.section inktag_text, "ax", @progbits
+	.cfi_sections .debug_frame
 
 /*
  * The program's entry. A protected program is entered with RAX = INKTAG_START_MAGIC, RDI = the
@@ -41,6 +42,7 @@ _inktag_start:
 	.globl	__inktag_syscall
 	.type	__inktag_syscall, @function
 __inktag_syscall:
+	.cfi_startproc
 	cmpb	$0, shim_protected(%rip)
 	jne	1f
 	syscall
@@ -48,6 +50,7 @@ __inktag_syscall:
 1:	movq	(%rsp), %rcx
 	leaq	8(%rsp), %r11
 	subq	$FRAME_SIZE, %rsp
+	.cfi_adjust_cfa_offset FRAME_SIZE
 	movq	%rax, FRAME_RAX(%rsp)
 	movq	%rcx, FRAME_RCX(%rsp)
 	movq	%rdx, FRAME_RDX(%rsp)
@@ -70,6 +73,13 @@ __inktag_syscall:
 	movq	%r11, FRAME_R11(%rsp)
 	cld
 	movq	%rsp, %rbx
+	.cfi_def_cfa_register %rbx
+	.cfi_offset %rbx, FRAME_RBX - FRAME_SIZE - 8
+	.cfi_offset %rbp, FRAME_RBP - FRAME_SIZE - 8
+	.cfi_offset %r12, FRAME_R12 - FRAME_SIZE - 8
+	.cfi_offset %r13, FRAME_R13 - FRAME_SIZE - 8
+	.cfi_offset %r14, FRAME_R14 - FRAME_SIZE - 8
+	.cfi_offset %r15, FRAME_R15 - FRAME_SIZE - 8
 	movq	%rsp, %rdi
 	movq	%rbx, %gs:THREAD_FRAME
 	andq	$-16, %rsp
@@ -79,6 +89,7 @@ __inktag_syscall:
 /* RBX is the frame. */
 way_out:
 	movq	%rbx, %rsp
+	.cfi_def_cfa_register %rsp
 	movq	$0, %gs:THREAD_UNWIND
 	movq	%rbx, %gs:THREAD_FRAME
 /*
@@ -124,6 +135,7 @@ way_out_jump:
 	movq	%rbx, %rdi
 	call	signal_deliver
 	jmp	way_out
+	.cfi_endproc
 	.size	__inktag_syscall, . - __inktag_syscall
 
 /* The call touched memory that the program does not have. */
@@ -140,7 +152,10 @@ call_given_up:
 	.globl	hc_syscall, hc_wait_begin, hc_wait_end, hc_wait_cancelled
 	.type	hc_syscall, @function
 hc_syscall:
+	.cfi_startproc
 	pushq	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset %rbx, -16
 	movq	%rdi, %rbx
 	movq	%rsi, %rdi
 	movq	%rdx, %rsi
@@ -160,6 +175,7 @@ hc_wait_cancelled:
 	movl	$1, %gs:THREAD_CANCELLED
 	movq	$-4, %rax
 	jmp	hc_wait_end
+	.cfi_endproc
 	.size	hc_syscall, . - hc_syscall
 
 /* Where a thread goes on with a signal: RSP is the end of its signal stack, RDI, RSI, RDX are the kernel's. */

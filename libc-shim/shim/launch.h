@@ -39,9 +39,10 @@ enum launch_token {
 /* The array's first page holds all of them. */
 #define LAUNCH_DESC_MAX	(4096 / 64)
 
-/* inktag-cc puts this note into each program: name "InkTag", type 1, __u32 ABI version. */
+/* inktag-cc puts this note into each program: name "InkTag", type 1, __u32 ABI version, __u64 INKTAG_ATTR_*. */
 #define LAUNCH_NOTE_NAME	"InkTag"
 #define LAUNCH_NOTE_TYPE	1
+#define LAUNCH_NOTE_SIZE	12
 
 _Static_assert(sizeof(struct launch_info) == 32, "launch information size");
 

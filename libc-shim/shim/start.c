@@ -18,13 +18,20 @@ _Static_assert(START_LAUNCH_MAX >= LAUNCH_STRINGS_MAX + (LAUNCH_COUNT_MAX + 64) 
 _Static_assert(START_LAUNCH_MAX <= INKTAG_STACK_MAX / 4, "room for a stack");
 _Static_assert(sizeof(struct inktag_desc) * LAUNCH_DESC_MAX == INKTAG_PAGE_SIZE, "the first page of the array");
 
+/* Its address is INKTAG_ATTR_*: inktag-cc --debuggable defines it. */
+extern const u8 __inktag_attributes[] __attribute__((weak));
+
 static const struct {
 	u32 namesz, descsz, type;
 	char name[8];
 	u32 version;
+	const void *attributes;
 } note __attribute__((section(".note.inktag"), aligned(4), used)) = {
-	sizeof(LAUNCH_NOTE_NAME), sizeof(u32), LAUNCH_NOTE_TYPE, LAUNCH_NOTE_NAME, INKTAG_ABI_VERSION,
+	sizeof(LAUNCH_NOTE_NAME), LAUNCH_NOTE_SIZE, LAUNCH_NOTE_TYPE, LAUNCH_NOTE_NAME, INKTAG_ABI_VERSION,
+	__inktag_attributes,
 };
+
+_Static_assert(sizeof(note) == 12 + sizeof(note.name) + LAUNCH_NOTE_SIZE, "note");
 
 struct desc_list mm_list;
 

@@ -210,7 +210,7 @@ static void guest_step(u32 nr)
 	switch (byte() % 18) {
 	case 0:
 		if (byte() < 64)
-			ink_hap_create(&g->vm, cr3(), byte(), byte() % (g->vm.last_hap + 2));
+			ink_hap_create(&g->vm, cr3(), byte(), byte() % (g->vm.last_hap + 2), 0);
 		else
 			launch(nr);
 		break;

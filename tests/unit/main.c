@@ -28,6 +28,7 @@ static const struct {
 	{ "clone", suite_clone },
 	{ "signal", suite_signal },
 	{ "exec", suite_exec },
+	{ "debug", suite_debug },
 	{ "twin", suite_twin },
 	{ "hostile", suite_hostile },
 };

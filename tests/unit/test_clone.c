@@ -211,7 +211,7 @@ START_TEST(starts_where_it_may)
 		where = other->cr3;
 		break;
 	case OF_A_BUILDER:
-		ck_assert_int_gt(ink_hap_create(&g->vm, CHILD_CR3, 1, 0), 0);
+		ck_assert_int_gt(ink_hap_create(&g->vm, CHILD_CR3, 1, 0, 0), 0);
 		where = CHILD_CR3;
 		break;
 	case OF_A_SISTER:
@@ -230,7 +230,7 @@ START_TEST(starts_where_it_may)
 	REFUSED(g, -EPERM, ink_thread_resume(&g->vm, handle, other->cr3, 7, &out));
 	REFUSED(g, -EPERM, ink_thread_resume(&g->vm, handle, 0x55000, 7, &out));
 	if (process) {
-		REFUSED(g, -EEXIST, ink_hap_create(&g->vm, where, 1, 0));
+		REFUSED(g, -EEXIST, ink_hap_create(&g->vm, where, 1, 0, 0));
 		REFUSED(g, -EPERM, ink_thread_resume(&g->vm, handle, cr3, 7, &out));
 		REFUSED(g, -EPERM, ink_thread_resume(&g->vm, maker, where, 7, &out));
 	}
@@ -496,7 +496,7 @@ START_TEST(outlives_its_maker)
 	hap_write(g, 2, DATA_VA, GFN, T_DATA, 2);
 	/* the maker's address space is free, and nobody's child starts by an old handle there */
 	REFUSED(g, -ENOENT, ink_thread_resume(&g->vm, handle, cr3, 5, &out));
-	ck_assert_int_gt(ink_hap_create(&g->vm, cr3, 1, 0), 0);
+	ck_assert_int_gt(ink_hap_create(&g->vm, cr3, 1, 0, 0), 0);
 	guest_check(g);
 }
 END_TEST

@@ -32,7 +32,7 @@ static void leaves_for(u32 cpu, u64 call)
 /* What the kernel makes of the process then; its line. */
 static u32 next(u64 cr3, u64 before)
 {
-	s64 id = ink_hap_create(&g->vm, cr3, 1, before);
+	s64 id = ink_hap_create(&g->vm, cr3, 1, before, 0);
 
 	ck_assert_int_gt(id, 0);
 	guest_check(g);
@@ -157,7 +157,7 @@ START_TEST(line_of_many)
 	ck_assert_uint_eq(child->line, line);
 	leaves_for(1, INKTAG_SYS_EXECVE);
 	ink_hap_end(child);
-	third = ink_hap_find(&g->vm, ink_hap_create(&g->vm, NEXT_CR3, 1, child_id));
+	third = ink_hap_find(&g->vm, ink_hap_create(&g->vm, NEXT_CR3, 1, child_id, 0));
 	ck_assert_uint_eq(third->line, line);
 	/* and its own id is not the line's name */
 	leaves_for(0, INKTAG_SYS_EXECVEAT);
@@ -187,9 +187,9 @@ START_TEST(refused)
 
 	leaves_for(0, INKTAG_SYS_EXECVE);
 	hap_kill(g, hap);
-	REFUSED(g, -EEXIST, ink_hap_create(&g->vm, other->cr3, 1, id));
+	REFUSED(g, -EEXIST, ink_hap_create(&g->vm, other->cr3, 1, id, 0));
 	fail_allocation(1, 1);
-	REFUSED(g, -ENOMEM, ink_hap_create(&g->vm, NEXT_CR3, 1, id));
+	REFUSED(g, -ENOMEM, ink_hap_create(&g->vm, NEXT_CR3, 1, id, 0));
 	fail_allocation(0, 0);
 	ck_assert_uint_eq(next(NEXT_CR3, id), id);
 }

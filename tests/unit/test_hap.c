@@ -26,23 +26,23 @@ START_TEST(create)
 	s64 first, id;
 	u32 i;
 
-	first = ink_hap_create(&g->vm, 0x1000, 42, 0);
+	first = ink_hap_create(&g->vm, 0x1000, 42, 0, 0);
 	ck_assert_int_gt(first, 0);
 	hap = ink_hap_find(&g->vm, first);
 	ck_assert_int_eq(hap->state, INK_BUILDING);
 	ck_assert_uint_eq(hap->cr3, 0x1000);
 	ck_assert_uint_eq(hap->pid, 42);
 	guest_check(g);
-	REFUSED(g, -EEXIST, ink_hap_create(&g->vm, 0x1000, 43, 0));
+	REFUSED(g, -EEXIST, ink_hap_create(&g->vm, 0x1000, 43, 0, 0));
 	for (i = 1; i < roomy.haps; i++) {
-		id = ink_hap_create(&g->vm, 0x1000 + i * PAGE, 42, 0);
+		id = ink_hap_create(&g->vm, 0x1000 + i * PAGE, 42, 0, 0);
 		ck_assert_int_eq(id, first + i);
 	}
-	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x100000, 42, 0));
+	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x100000, 42, 0, 0));
 	ink_hap_end(hap);
 	guest_check(g);
 	/* the address space and the place are free again, the id is not */
-	ck_assert_int_eq(ink_hap_create(&g->vm, 0x1000, 42, 0), id + 1);
+	ck_assert_int_eq(ink_hap_create(&g->vm, 0x1000, 42, 0, 0), id + 1);
 	guest_check(g);
 }
 END_TEST
@@ -50,14 +50,14 @@ END_TEST
 START_TEST(create_bounds)
 {
 	g->vm.limits.frames = 0;
-	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x1000, 1, 0));
+	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x1000, 1, 0, 0));
 	g->vm.limits.frames = 1;
-	ck_assert_int_gt(ink_hap_create(&g->vm, 0x1000, 1, 0), 0);
-	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x2000, 1, 0));
+	ck_assert_int_gt(ink_hap_create(&g->vm, 0x1000, 1, 0, 0), 0);
+	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x2000, 1, 0, 0));
 	g->vm.limits.frames = 512;
 	g->vm.last_hap = 0x7ffffffe;
-	ck_assert_int_eq(ink_hap_create(&g->vm, 0x2000, 1, 0), 0x7fffffff);
-	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x3000, 1, 0));
+	ck_assert_int_eq(ink_hap_create(&g->vm, 0x2000, 1, 0, 0), 0x7fffffff);
+	REFUSED(g, -ENOSPC, ink_hap_create(&g->vm, 0x3000, 1, 0, 0));
 }
 END_TEST
 
@@ -70,7 +70,7 @@ START_TEST(create_without_memory)
 		s64 id;
 
 		fail_allocation(n, 1);
-		id = ink_hap_create(&g->vm, 0x1000, 1, 0);
+		id = ink_hap_create(&g->vm, 0x1000, 1, 0, 0);
 		if (!env.failed) {
 			ck_assert_int_gt(id, 0);
 			g_byte_array_free(before, true);
@@ -91,7 +91,7 @@ static const u64 strangers[] = {
 
 START_TEST(find_none)
 {
-	ck_assert_int_eq(ink_hap_create(&g->vm, 0x1000, 1, 0), 1);
+	ck_assert_int_eq(ink_hap_create(&g->vm, 0x1000, 1, 0, 0), 1);
 	ck_assert_ptr_null(ink_hap_find(&g->vm, strangers[_i]));
 	ck_assert_ptr_nonnull(ink_hap_find(&g->vm, 1));
 }
@@ -191,7 +191,7 @@ END_TEST
 START_TEST(array_comes_first)
 {
 	struct linear l = { .g = g, .va = DATA_VA, .gfn = GFN, .npages = 1 };
-	struct ink_hap *hap = ink_hap_find(&g->vm, ink_hap_create(&g->vm, CR3, 1, 0));
+	struct ink_hap *hap = ink_hap_find(&g->vm, ink_hap_create(&g->vm, CR3, 1, 0, 0));
 
 	REFUSED(g, -ENOENT, ink_hap_add(hap, CR3, DATA_VA, 1, T_DATA, linear, &l));
 	l.va = INKTAG_DESC_BASE;
@@ -283,8 +283,11 @@ static void digest_page(struct digest *d, u64 va, u64 token, const void *page)
 
 static void digest_end(struct digest *d, u64 entry, u64 rsp, u8 out[32])
 {
+	u64 attributes = 0;
+
 	EVP_DigestUpdate(d->ctx, &entry, 8);
 	EVP_DigestUpdate(d->ctx, &rsp, 8);
+	EVP_DigestUpdate(d->ctx, &attributes, 8);
 	EVP_DigestFinal_ex(d->ctx, out, NULL);
 	EVP_MD_CTX_free(d->ctx);
 }
@@ -514,7 +517,7 @@ static struct ink_hap *live(enum life life)
 	u32 i;
 
 	if (life == CREATED)
-		return ink_hap_find(&g->vm, ink_hap_create(&g->vm, CR3, 1, 0));
+		return ink_hap_find(&g->vm, ink_hap_create(&g->vm, CR3, 1, 0, 0));
 	hap = hap_build(g, ARRAY_GFN, CODE_GFN);
 	if (life == ADDED)
 		return hap;

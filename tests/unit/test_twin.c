@@ -380,7 +380,7 @@ static void attack(void)
 			ck_assert_int_lt(ink_thread_resume(&g->vm, haps[h].handle[i], haps[h].cr3 + 8, 0, &t), 0);
 		break;
 	case 14:
-		ck_assert_int_eq(ink_hap_create(&g->vm, haps[h].cr3, 0, 0), -EEXIST);
+		ck_assert_int_eq(ink_hap_create(&g->vm, haps[h].cr3, 0, 0, 0), -EEXIST);
 		break;
 	case 15:
 		fail_guest(g, 1 + pick(5), 1);

@@ -27,6 +27,7 @@
 #define PAGE		INKTAG_PAGE_SIZE
 #define NR_CPUS		4
 #define XSTATE_SIZE	832
+#define XSTATE_BAD	0xbb
 #define GFN_BASE	0x100		/* the one memory slot: [GFN_BASE, GFN_BASE + NR_GFNS) */
 #define NR_GFNS		256
 #define GFN_END		(GFN_BASE + NR_GFNS)
@@ -44,6 +45,7 @@ struct env {
 	u64 structs, xstates, hashes, map_entries, pins;
 	GHashTable *pages;	/* the set of host pages given to the core */
 	u64 page_count;		/* its size */
+	bool shown;		/* the secrets of a HAP that may be debugged may be anywhere */
 };
 
 extern struct env env;
@@ -92,6 +94,7 @@ struct guest {
 	 */
 	void (*race)(struct guest *g, u64 gfn, bool after);
 	u64 next_cr3;
+	u64 attributes;		/* of the HAPs that hap_build() makes */
 };
 
 extern const struct kvm_inktag_limits roomy;
@@ -271,6 +274,7 @@ Suite *suite_object(void);
 Suite *suite_clone(void);
 Suite *suite_signal(void);
 Suite *suite_exec(void);
+Suite *suite_debug(void);
 Suite *suite_twin(void);
 Suite *suite_hostile(void);
 

@@ -8,6 +8,7 @@
 #   gnu-hello           GNU hello, likewise, by its configure script
 #   sort, sha256sum...  applets of Debian's busybox, likewise
 #   hello, ...          tests/hap/*.c
+#   debugged, closed    tests/hap/debug/debugged.c: it may be debugged, and not
 # and in build/conformance: tests/conformance/*.c, and their driver, an ordinary program.
 case ${1-} in
 --help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
@@ -65,6 +66,9 @@ build_programs() {
 		"$cc" -O2 -fexceptions -Wall -Wextra -Wno-unused-parameter -Wno-format-truncation -Werror \
 			-o "$out/bin/$(basename "$p" .c)" "$p"
 	done
+
+	"$cc" -g -Wall -Wextra -Wno-unused-parameter -Werror -pthread --debuggable -o "$out/bin/debugged" "$top/tests/hap/debug/debugged.c"
+	"$cc" -g -Wall -Wextra -Wno-unused-parameter -Werror -pthread -o "$out/bin/closed" "$top/tests/hap/debug/debugged.c"
 
 	step "check"
 	for p in "$out"/bin/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done

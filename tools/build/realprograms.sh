@@ -11,6 +11,7 @@
 #   bin/lighttpd
 #   share/ash_test                                    busybox' tests of ash
 #   client/run                                        starts an ordinary client beside it, with its libraries: ab
+#   debuggers/run                                     likewise: gdb, strace
 #   times                                             how many seconds each took to build
 case ${1-} in
 --help) sed -n '2,/^[^#]/s/^# \?//p' "$0"; exit ;;
@@ -18,10 +19,13 @@ case ${1-} in
 esac
 . "$(dirname "$0")/../lib.sh"
 
-need_packages gcc libc6-dev make dpkg-dev ccache perl tcl8.6 apache2-utils
+need_packages gcc libc6-dev make dpkg-dev ccache perl tcl8.6 apache2-utils strace \
+	libdebuginfod1 libexpat1 libgmp10 libipt2 libreadline8 libxxhash0
 [[ -e $build/libc/bin/inktag-cc ]] || die "build/libc is missing; run: make libc"
 sources=("$(debian_source busybox bookworm)" "$(debian_source openssl bookworm)" "$(debian_source sqlite3 bookworm)"
 	"$(debian_source redis bookworm)" "$(debian_source lighttpd bookworm)")
+# Not installed: it and gdb exclude each other.
+gdb=$(debian_package gdb-minimal bookworm)
 
 # Without what the kernel's headers no longer have (tc's CBQ), or the libc (<ifaddrs.h>, for DHCPv6).
 build_busybox() {
@@ -78,16 +82,16 @@ build_lighttpd() {
 	cp src/lighttpd "$out/bin/"
 }
 
-# An ordinary program of this machine, with the libraries that it needs.
-copy_client() {
-	local lib
-	mkdir "$out/client"
-	cp /usr/bin/ab "$out/client/"
-	ldd /usr/bin/ab | grep -o '/[^ ]*' | while read -r lib; do cp -L "$lib" "$out/client/"; done
+# copy_ordinary DIR PROGRAM...: ordinary programs, with the libraries of this machine that they need.
+copy_ordinary() {
+	local dir=$out/$1 lib
+	mkdir "$dir"
+	cp "${@:2}" "$dir/"
+	ldd "${@:2}" | grep -oE '^[[:space:]].*' | grep -o '/[^ ]*' | sort -u | while read -r lib; do cp -L "$lib" "$dir/"; done
 	# shellcheck disable=SC2016
 	printf '%s\n' '#!/bin/sh' 'here=${0%/*} program=$1' 'shift' \
-		'exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/$program" "$@"' >"$out/client/run"
-	chmod +x "$out/client/run"
+		'exec "$here/ld-linux-x86-64.so.2" --library-path "$here" "$here/$program" "$@"' >"$dir/run"
+	chmod +x "$dir/run"
 }
 
 # One directory for all builds, and the libc in it, so that ccache sees the same paths: after a change of the
@@ -100,7 +104,7 @@ build_realprograms() {
 	rm -rf "$work"
 	mkdir -p "$work" "$out/bin" "$out/share"
 	cp -rL "$build/libc" "$work/libc"
-	export INKTAG_GCC=/usr/lib/ccache/gcc CCACHE_COMPILERCHECK=content
+	export INKTAG_GCC="ccache gcc" CCACHE_COMPILERCHECK=content
 	for p in openssl busybox sqlite3 redis lighttpd; do
 		step "$p"
 		start=$SECONDS
@@ -110,8 +114,10 @@ build_realprograms() {
 		printf '%-9s %4d s\n' "$p" $((SECONDS - start)) >>"$out/times"
 	done
 
-	step "client"
-	copy_client
+	step "clients"
+	copy_ordinary client /usr/bin/ab
+	dpkg-deb -x "$gdb"/*.deb "$work/gdb"
+	copy_ordinary debuggers "$work/gdb/usr/bin/gdb" /usr/bin/strace
 
 	step "check"
 	cd "$out"
@@ -120,4 +126,5 @@ build_realprograms() {
 	exec {lock}>&-
 }
 
-build_cached realprograms build_realprograms "$build/libc/" "${BASH_SOURCE[0]}" "${sources[@]}" "str:$(dpkg-query -W -f '${Package} ${Version}' apache2-utils)"
+build_cached realprograms build_realprograms "$build/libc/" "${BASH_SOURCE[0]}" "${sources[@]}" "$gdb" \
+	"str:$(dpkg-query -W -f '${Package} ${Version} ' apache2-utils strace)"

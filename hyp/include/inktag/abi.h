@@ -22,10 +22,11 @@
 #include "layout.h"
 #include "descriptor.h"
 #include "ring.h"
+#include "stub.h"
 #include "hypercall.h"
 #include "prctl.h"
 #include "kvm.h"
 
-#define INKTAG_ABI_VERSION 2
+#define INKTAG_ABI_VERSION 3
 
 #endif

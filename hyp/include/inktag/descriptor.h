@@ -28,8 +28,9 @@
 
 enum inktag_kind {
 	INKTAG_KIND_NONE,	/* the entry is free */
-	INKTAG_KIND_PRIVATE,	/* anonymous, protected, this HAP's alone */
-	INKTAG_KIND_SHARED,	/* reserved: protected memory shared between HAPs */
+	INKTAG_KIND_PRIVATE,	/* anonymous, protected; its object is this HAP's alone, or shared by
+				 * INKTAG_HC_SHARE and fork */
+	INKTAG_KIND_SHARED,	/* reserved: protected memory with a name */
 	INKTAG_KIND_FILE,	/* reserved: window of a protected file */
 	INKTAG_KIND_UNCLOAKED,	/* ordinary memory of the guest; its prot never has EXEC */
 	INKTAG_KIND_COUNT

@@ -32,16 +32,25 @@
 /*
  * From K: the current address space (CR3) shall become a HAP's. RBX: the process id, shown
  * in reports as the guest's claim. RCX: the HAP that was in this process before its exec, 0 for
- * none. Returns the HAP's id, 1 to 2^31-1, never reused within a VM. The HAP is in the state
- * "building". EINVAL: no process id. EEXIST: the address space is a HAP's. ENOSPC, ENOMEM.
+ * none. RDX: its attributes, INKTAG_ATTR_*. Returns the HAP's id, 1 to 2^31-1, never reused
+ * within a VM. The HAP is in the state "building". EINVAL: no process id, unknown attributes.
+ * EEXIST: the address space is a HAP's. ENOSPC, ENOMEM.
  *
  * A HAP is of the line of HAP RCX, if a thread of that one is in execve or execveat, or was when it
- * ended, and no other has followed it; else it begins a line of its own. A HAP made by
+ * ended, and no other has followed it; if it had not ended, it ends now. Else the new one begins a
+ * line of its own. A HAP made by
  * INKTAG_HC_CLONE is of its maker's.
  */
 #define INKTAG_HC_HAP_CREATE	INKTAG_HC(3)
 #define INKTAG_SYS_EXECVE	59
 #define INKTAG_SYS_EXECVEAT	322
+
+/*
+ * The HAP may be debugged. Outside of their frames its pages are not encrypted, and what the kernel
+ * writes to them there is what the HAP finds; INKTAG_HC_DEBUG gives and changes its registers. I1 to
+ * I4 do not hold for it. Attributes are measured; a HAP made by INKTAG_HC_CLONE has its maker's.
+ */
+#define INKTAG_ATTR_DEBUG	1
 
 /* From K: the address space of HAP RBX is gone. Ends the HAP in whatever state it is. ENOENT. */
 #define INKTAG_HC_HAP_DESTROY	INKTAG_HC(4)
@@ -67,7 +76,8 @@
  * struct inktag_start. On success the caller does not return: it goes on in the trusted
  * context at start.entry with RSP = start.rsp, RDI = start.info, RAX = INKTAG_START_MAGIC,
  * all other registers zero. ENOENT. EFAULT: RCX is not mapped. EBUSY: the HAP is not building.
- * EPERM: another address space. EINVAL: an address is not the user's. ENOSPC, ENOMEM.
+ * EPERM: another address space. EINVAL: an address is not the user's. EOPNOTSUPP: CR4.OSXSAVE is off although the
+ * VM's processor has XSAVE, or it is a SEV guest. ENOSPC, ENOMEM.
  */
 #define INKTAG_HC_HAP_START	INKTAG_HC(6)
 #define INKTAG_START_MAGIC	0x74726174536b6e49UL
@@ -102,7 +112,7 @@ struct inktag_start {
  *
  * From U: VMMCALL with R12 == INKTAG_RESUME_MAGIC (whatever RAX is) resumes thread RBX; if
  * it left for a system call, RAX is its result. EBUSY: it is not suspended. EPERM: it
- * belongs to another address space. ESTALE, ENOENT: it has ended.
+ * belongs to another address space. EOPNOTSUPP: as INKTAG_HC_HAP_START. ESTALE, ENOENT: it has ended.
  */
 
 /*
@@ -172,10 +182,11 @@ struct inktag_start {
  * under which the kernel reports the new address space.
  *
  * The new thread starts when its handle is resumed, once: in this address space, or for a
- * process in one that is no other HAP's, which becomes the new HAP's; RAX is then the process id for reports. If the caller resumes with an error
- * (-4095 to -1) the new thread never starts; had it started before, or is the result 0, which
- * is the new thread's, this HAP is ended (INKTAG_CHECK_LINEAGE). Without a system call: ENOSPC, ENOMEM; EINVAL: RCX, an address; EBUSY: this
- * thread is in its signal entry.
+ * process in one that is no other HAP's, which becomes the new HAP's; RAX is then the process id for
+ * reports. If the caller resumes with an error (-4095 to -1) the new thread never starts; had it
+ * started before, or is the result 0, which is the new thread's, this HAP is ended
+ * (INKTAG_CHECK_LINEAGE). Without a system call: ENOSPC, ENOMEM; EINVAL: RCX, an address; EBUSY:
+ * this thread is in its signal entry.
  */
 #define INKTAG_HC_CLONE		INKTAG_HC(25)
 
@@ -248,8 +259,29 @@ struct inktag_regs {
 #define INKTAG_HC_ENDED		INKTAG_HC(32)
 
 /*
+ * From K: the registers of thread RBX, which is suspended, of a HAP with INKTAG_ATTR_DEBUG; while it
+ * is in its signal entry, those that were put aside. RDX = 0: copied to the struct inktag_debug at
+ * RCX; RDX = 1: taken from it, as INKTAG_HC_SIGNAL_REGS takes them, and xstate. ENOENT: no such thread.
+ * EPERM: not to be debugged. EBUSY: not suspended. EFAULT: RCX is not mapped. EINVAL: RDX; if they are
+ * to be taken: it left for a system call, an address is not the user's, MXCSR is not valid.
+ *
+ * One step: a thread of such a HAP that is resumed with RFLAGS.TF set has it set in the trusted
+ * context. For the #DB that follows the kernel gets one with DR6.BS set; for an INT3 one without a
+ * reason in DR6.
+ */
+#define INKTAG_HC_DEBUG		INKTAG_HC(33)
+
+/* x87, SSE and AVX registers, in XSAVE's standard format: its first bytes. Others are not shown, nor changed. */
+#define INKTAG_DEBUG_XSTATE	832
+
+struct inktag_debug {
+	struct inktag_regs regs;
+	__u8 xstate[INKTAG_DEBUG_XSTATE];
+};
+
+/*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added
- * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp }.
+ * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp; u64 attributes }.
  */
 #define INKTAG_MEASUREMENT_SIZE	32
 
@@ -257,6 +289,8 @@ _Static_assert(sizeof(struct inktag_regs) == 184, "registers size");
 _Static_assert(__builtin_offsetof(struct inktag_regs, rip) == 128, "registers layout");
 _Static_assert(__builtin_offsetof(struct inktag_regs, fault_addr) == 160, "registers layout");
 _Static_assert(__builtin_offsetof(struct inktag_regs, vector) == 176, "registers layout");
+_Static_assert(sizeof(struct inktag_debug) == 1016, "debug size");
+_Static_assert(__builtin_offsetof(struct inktag_debug, xstate) == 184, "debug layout");
 _Static_assert(sizeof(struct inktag_start) == 40, "start size");
 _Static_assert(__builtin_offsetof(struct inktag_start, entry) == 0, "start layout");
 _Static_assert(__builtin_offsetof(struct inktag_start, rsp) == 8, "start layout");

@@ -11,9 +11,9 @@
 
 /*
  * This process shall become a HAP: the kernel makes INKTAG_HC_HAP_CREATE, reports every
- * page-table change of this address space from now on, and disables huge pages in it.
- * Returns the HAP's id. EEXIST: it is one already. EINVAL: other users of the address space
- * exist (threads, vfork). ENOSPC, ENOMEM: the hypervisor's limits. EINTR: a fatal signal.
+ * page-table change of this address space from now on, and disables huge pages in it. arg2: its
+ * attributes, INKTAG_ATTR_*. Returns the HAP's id. EEXIST: it is one already. EINVAL: other users of the address space
+ * exist (threads, vfork); unknown attributes. ENOSPC, ENOMEM: the hypervisor's limits. EINTR: a fatal signal.
  */
 #define ARCH_INKTAG_ATTACH	0x494b0001
 

@@ -28,6 +28,7 @@
 #include <linux/sched/task_stack.h>
 #include <linux/sysfs.h>
 #include <asm/inktag.h>
+#include <asm/user.h>
 #include <inktag/abi.h>
 
 /* 128 entries: with the header page, a ring takes two pages. */
@@ -224,7 +225,7 @@ void __inktag_copy(struct vm_area_struct *vma, unsigned long address, struct pag
 }
 
 /* arch_prctl(ARCH_INKTAG_ATTACH) */
-long inktag_attach(void)
+long inktag_attach(unsigned long attributes)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
@@ -241,7 +242,8 @@ long inktag_attach(void)
 	ret = -EEXIST;
 	if (mm->context.inktag_hap)
 		goto out;
-	ret = inktag_hypercall(INKTAG_HC_HAP_CREATE, task_tgid_nr(current), mm->context.inktag_before);
+	ret = inktag_hypercall4(INKTAG_HC_HAP_CREATE, task_tgid_nr(current), mm->context.inktag_before,
+				attributes, 0);
 	if (ret <= 0)
 		goto out;
 
@@ -256,6 +258,80 @@ long inktag_attach(void)
 out:
 	mmap_write_unlock(mm);
 	return ret;
+}
+
+/*
+ * What the hypervisor has of @task, by the handle that the stub has it in. false: it is not in the stub, or may not be
+ * debugged.
+ */
+bool __inktag_debug(struct task_struct *task, struct inktag_debug *d, bool set)
+{
+	const struct pt_regs *regs = task_pt_regs(task);
+
+	return regs->r12 == INKTAG_RESUME_MAGIC &&
+	       !inktag_hypercall4(INKTAG_HC_DEBUG, regs->bx, (unsigned long)d, set, 0);
+}
+
+/* Where @d has the register at @offset in struct user_regs_struct. NULL: it is the kernel's. */
+static unsigned long *inktag_reg(struct inktag_debug *d, unsigned long offset)
+{
+	static const u8 gpr[] = { 15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7 };
+	struct inktag_regs *regs = &d->regs;
+
+	if (offset / sizeof(long) < ARRAY_SIZE(gpr))
+		return (unsigned long *)&regs->gpr[gpr[offset / sizeof(long)]];
+	switch (offset) {
+	case offsetof(struct user_regs_struct, ip):
+		return (unsigned long *)&regs->rip;
+	case offsetof(struct user_regs_struct, flags):
+		return (unsigned long *)&regs->rflags;
+	case offsetof(struct user_regs_struct, sp):
+		return (unsigned long *)&regs->gpr[4];
+	case offsetof(struct user_regs_struct, fs_base):
+		return (unsigned long *)&regs->fsbase;
+	case offsetof(struct user_regs_struct, gs_base):
+		return (unsigned long *)&regs->gsbase;
+	}
+	return NULL;
+}
+
+/* NULL: not the hypervisor's. The result of a system call it will learn from the stub. */
+static unsigned long *inktag_debugged(struct task_struct *task, unsigned long offset,
+				      struct inktag_debug *d)
+{
+	unsigned long *reg = inktag_reg(d, offset);
+
+	if (!reg || !__inktag_debug(task, d, false))
+		return NULL;
+	if (d->regs.cause == INKTAG_CAUSE_SYSCALL && offset == offsetof(struct user_regs_struct, ax))
+		return NULL;
+	/* The debugger's steps are the kernel's. */
+	d->regs.rflags &= ~X86_EFLAGS_TF;
+	return reg;
+}
+
+bool __inktag_getreg(struct task_struct *task, unsigned long offset, unsigned long *value)
+{
+	struct inktag_debug d;
+	unsigned long *reg = inktag_debugged(task, offset, &d);
+
+	if (reg)
+		*value = *reg;
+	return reg;
+}
+
+/* In a system call nothing can be changed; a debugger may put back what was there. */
+int __inktag_putreg(struct task_struct *task, unsigned long offset, unsigned long value)
+{
+	struct inktag_debug d;
+	unsigned long *reg = inktag_debugged(task, offset, &d);
+
+	if (!reg)
+		return 1;
+	if (*reg == value)
+		return 0;
+	*reg = value;
+	return __inktag_debug(task, &d, true) ? 0 : -EIO;
 }
 
 /* The OOM reaper and exit_mmap() may both come. */

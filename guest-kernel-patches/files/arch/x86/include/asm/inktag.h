@@ -15,18 +15,58 @@
 #include <linux/inktag.h>
 #include <linux/mm_types.h>
 
+struct inktag_debug;
+
 #ifdef CONFIG_INKTAG
 
 void __inktag_report_fault(struct vm_area_struct *vma, unsigned long address, bool write);
 void __inktag_report_unmap(struct mm_struct *mm, unsigned long start, unsigned long end);
 void __inktag_dup_mmap(struct mm_struct *mm);
-long inktag_attach(void);
+long inktag_attach(unsigned long attributes);
 long inktag_mm(unsigned long arg);
+bool __inktag_debug(struct task_struct *task, struct inktag_debug *d, bool set);
+bool __inktag_getreg(struct task_struct *task, unsigned long offset, unsigned long *value);
+int __inktag_putreg(struct task_struct *task, unsigned long offset, unsigned long value);
+void __inktag_get_fpstate(struct task_struct *task);
+int __inktag_set_fpstate(struct task_struct *task);
 
 /* The id of the HAP that @mm belongs to, or 0. */
 static inline unsigned int inktag_hap(struct mm_struct *mm)
 {
 	return static_branch_unlikely(&inktag_key) ? READ_ONCE(mm->context.inktag_hap) : 0;
+}
+
+static inline bool inktag_is_hap(struct task_struct *task)
+{
+	return task->mm && inktag_hap(task->mm);
+}
+
+/*
+ * A debugger's access to the registers of @task, which is stopped. @offset: in struct user_regs_struct.
+ * Get: false if the kernel has the register itself. Put: 1 if so, otherwise 0 or an error.
+ */
+static inline bool inktag_getreg(struct task_struct *task, unsigned long offset,
+				 unsigned long *value)
+{
+	return inktag_is_hap(task) && __inktag_getreg(task, offset, value);
+}
+
+static inline int inktag_putreg(struct task_struct *task, unsigned long offset,
+				unsigned long value)
+{
+	return inktag_is_hap(task) ? __inktag_putreg(task, offset, value) : 1;
+}
+
+/* From the hypervisor into @task's fpstate, and from there back. */
+static inline void inktag_get_fpstate(struct task_struct *task)
+{
+	if (inktag_is_hap(task))
+		__inktag_get_fpstate(task);
+}
+
+static inline int inktag_set_fpstate(struct task_struct *task)
+{
+	return inktag_is_hap(task) ? __inktag_set_fpstate(task) : 0;
 }
 
 static inline void inktag_init_context(struct mm_struct *mm)
@@ -92,7 +132,33 @@ static inline void inktag_report_unmap(struct mm_struct *mm, unsigned long start
 {
 }
 
-static inline long inktag_attach(void)
+static inline bool inktag_is_hap(struct task_struct *task)
+{
+	return false;
+}
+
+static inline bool inktag_getreg(struct task_struct *task, unsigned long offset,
+				 unsigned long *value)
+{
+	return false;
+}
+
+static inline int inktag_putreg(struct task_struct *task, unsigned long offset,
+				unsigned long value)
+{
+	return 1;
+}
+
+static inline void inktag_get_fpstate(struct task_struct *task)
+{
+}
+
+static inline int inktag_set_fpstate(struct task_struct *task)
+{
+	return 0;
+}
+
+static inline long inktag_attach(unsigned long attributes)
 {
 	return -EINVAL;
 }
