@@ -78,20 +78,17 @@ static void remember_exec(struct ink_hap *hap)
 	struct ink_vm *vm = hap->vm;
 
 	vm->stats.execs++;
-	if (!hap->followed)
-		vm->execs[vm->next_exec++ % INK_EXECS] = (struct ink_exec){ hap->id, hap->line };
+	vm->execs[vm->next_exec++ % INK_EXECS] = (struct ink_exec){ hap->id, hap->line };
 }
 
-/* The line of `before`, for the one HAP that follows it; 0: it is not to be had. */
+/* The line of `before`, which is no more then, for the one HAP that follows it; 0: it is not to be had. */
 static u32 take_line(struct ink_vm *vm, u64 before)
 {
 	struct ink_hap *hap = ink_hap_find(vm, before);
 	u32 i, line;
 
-	if (hap && !hap->followed && is_in_exec(hap)) {
-		hap->followed = true;
-		return hap->line;
-	}
+	if (hap && is_in_exec(hap))
+		ink_hap_end(hap);
 	for (i = 0; before && i < INK_EXECS; i++) {
 		if (vm->execs[i].hap != before)
 			continue;

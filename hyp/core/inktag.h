@@ -156,7 +156,6 @@ struct ink_hap {
 	struct ink_vm *vm;
 	u32 id;			/* never reused in this VM */
 	u32 line;		/* the HAP that its line began with: by fork, and by exec from HAP to HAP */
-	bool followed;		/* by a HAP of its line, after exec */
 	u32 pid;		/* the guest kernel's claim; for reports only */
 	u64 attributes;		/* INKTAG_ATTR_* */
 	enum ink_hap_state state;	/* ENDED is read without lock */
