@@ -133,5 +133,6 @@ Suite *ipc_suite(void);
 Suite *owners_suite(void);
 Suite *thread_suite(void);
 Suite *fault_suite(void);
+Suite *signal_suite(void);
 
 #endif
