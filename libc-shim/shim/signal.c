@@ -143,6 +143,16 @@ long sys_rt_sigsuspend(long nr, const u64 args[6])
 	return with_mask(*(const u64 *)args[0], call_sigsuspend, args);
 }
 
+/* Of what is not as the kernel says, it says nothing. */
+static void cause_unknown(siginfo_t *info)
+{
+	const int signo = info->si_signo;
+
+	memset(info, 0, sizeof(*info));
+	info->si_signo = signo;
+	info->si_code = SI_USER;
+}
+
 /* A signal may not pass for one of the program's timers, and what comes with one is the program's word. */
 static void cause_timer(siginfo_t *info)
 {
@@ -153,7 +163,7 @@ static void cause_timer(siginfo_t *info)
 	if (timer_value(info->si_tid, &value))
 		info->si_value = value;
 	else
-		info->si_code = SI_KERNEL;
+		cause_unknown(info);
 }
 
 long sys_rt_sigtimedwait(long nr, const u64 args[6])
@@ -545,11 +555,9 @@ bool signal_restarts(void)
  */
 static void cause_sent(struct deferred *d)
 {
-	if (BIT(d->signo) & FAULTS && d->info.si_code > 0) {
-		memset(&d->info, 0, sizeof(d->info));
-		d->info.si_code = SI_USER;
-	}
 	d->info.si_signo = d->signo;
+	if (BIT(d->signo) & FAULTS && d->info.si_code > 0)
+		cause_unknown(&d->info);
 }
 
 static void cause_fault(struct deferred *d, struct inktag_regs *r, struct cause *cause)

@@ -393,6 +393,30 @@ static struct frame calls(long nr, long (*waits)(long nr, const u64 args[6]), u6
 	return f;
 }
 
+/* What comes from a timer that the program does not have may not pass for a fault, either. */
+START_TEST(false_timers)
+{
+	const siginfo_t *info;
+
+	alone();
+	handles(SIGSEGV, SA_SIGINFO, 0);
+	lay(SIGSEGV, SI_TIMER);
+	laid.info->si_addr = (void *)0xdeadbeef;
+	laid.info->si_ptr = (void *)0xdeadbeef;
+	if (_i) {
+		is_in_call();
+		kernel.waits = NULL;
+		signal_came(SIGSEGV, (u64)laid.info, (u64)laid.uc);
+		fake.regs.gpr[RSP] = calls(__NR_getpid, NULL, 0, 0).gpr[RSP];
+		fake.regs.rip = (u64)handler(SIGSEGV);
+	} else {
+		signal_came(SIGSEGV, (u64)laid.info, (u64)laid.uc);
+	}
+	info = info_of(SIGSEGV);
+	must_be(info->si_code == SI_USER && !info->si_addr && !info->si_ptr);
+}
+END_TEST
+
 static const int three[] = { SIGUSR2, SIGTERM, SIGUSR1 };
 
 static long three_come(long nr, const u64 args[6])
@@ -752,6 +776,6 @@ END_TEST
 
 SUITE(signal, SECONDS,
       { impossible, ARRAY_SIZE(cannot_be) }, { interrupted }, { nested }, { not_handled }, { once }, { false_faults, 10 },
-      { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
+      { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { false_timers, 2 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
       { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { masks }, { waiting, 6 }, { actions_of_the_kernel, 3 },
       { no_actions }, { other_stack, 2 })
