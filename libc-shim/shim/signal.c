@@ -153,6 +153,16 @@ static void cause_unknown(siginfo_t *info)
 	info->si_code = SI_USER;
 }
 
+/*
+ * Not by a fault: by somebody. The kernel's word, but it may not pass for a fault of the program's. Whether it is one of
+ * its timers is looked up when the handler gets it: the thread may hold that lock now.
+ */
+static void cause_sent(siginfo_t *info)
+{
+	if (BIT(info->si_signo) & FAULTS && info->si_code > 0)
+		cause_unknown(info);
+}
+
 /* A signal may not pass for one of the program's timers, and what comes with one is the program's word. */
 static void cause_timer(siginfo_t *info)
 {
@@ -185,8 +195,12 @@ long sys_rt_sigtimedwait(long nr, const u64 args[6])
 	r = marshal_call(nr, &row, args);
 	if (!IS_ERR(r) && (r < 1 || r > SIGNALS || !(*(const u64 *)args[0] & BIT(r))))
 		shim_lie(nr, r, "nobody waits for this signal");
-	if (!IS_ERR(r) && info)
+	if (!IS_ERR(r) && info) {
+		if (info->si_signo != r)
+			shim_lie(nr, info->si_signo, "it comes with another signal");
+		cause_sent(info);
 		cause_timer(info);
+	}
 	return r;
 }
 
@@ -549,17 +563,6 @@ bool signal_restarts(void)
 	return !is_handler(act.sa_handler) || act.sa_flags & SA_RESTART;
 }
 
-/*
- * Not by a fault: by somebody. The kernel's word, but it may not pass for a fault of the program's. Whether it is one of
- * its timers is looked up when the handler gets it: the thread may hold that lock now.
- */
-static void cause_sent(struct deferred *d)
-{
-	d->info.si_signo = d->signo;
-	if (BIT(d->signo) & FAULTS && d->info.si_code > 0)
-		cause_unknown(&d->info);
-}
-
 static void cause_fault(struct deferred *d, struct inktag_regs *r, struct cause *cause)
 {
 	int code = d->info.si_code;
@@ -780,7 +783,8 @@ void signal_came(u64 signo, u64 info, u64 context)
 		fault = true;
 		cause_exception(&d, &r, &cause);
 	} else {
-		cause_sent(&d);
+		d.info.si_signo = signo;
+		cause_sent(&d.info);
 	}
 
 	if (r.cause != INKTAG_CAUSE_SYSCALL && r.rip == (u64)way_out_jump)

@@ -694,6 +694,25 @@ START_TEST(waiting)
 }
 END_TEST
 
+/* Who waits gets the signal that it gets, and no fault of its own. */
+START_TEST(waiting_for_lies)
+{
+	const u64 set = BIT(SIGUSR1) | BIT(SIGSEGV);
+	siginfo_t info;
+	const u64 args[6] = { (u64)&set, (u64)&info, 0, 8 };
+
+	alone();
+	kernel.waits = waited_for;
+	waited.result = waited.info.si_signo = SIGSEGV;
+	waited.info.si_code = _i ? SI_TIMER : SEGV_MAPERR;
+	waited.info.si_addr = (void *)0xdeadbeef;
+	must_be(!lies(__NR_rt_sigtimedwait, args) && fake.result == SIGSEGV);
+	must_be(info.si_signo == SIGSEGV && info.si_code == SI_USER && !info.si_addr);
+	waited.result = SIGUSR1;
+	must_be(lies(__NR_rt_sigtimedwait, args));
+}
+END_TEST
+
 /* --- actions ---------------------------------------------------------------------------------------------- */
 
 START_TEST(actions_of_the_kernel)
@@ -777,5 +796,5 @@ END_TEST
 SUITE(signal, SECONDS,
       { impossible, ARRAY_SIZE(cannot_be) }, { interrupted }, { nested }, { not_handled }, { once }, { false_faults, 10 },
       { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { false_timers, 2 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
-      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { masks }, { waiting, 6 }, { actions_of_the_kernel, 3 },
+      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { masks }, { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
       { no_actions }, { other_stack, 2 })
