@@ -109,21 +109,25 @@ long sys_rt_sigpending(long nr, const u64 args[6])
 	return r;
 }
 
+static void restore_mask(struct thread *t)
+{
+	if (t->has_restore_mask)
+		t->sigmask = t->restore_mask;
+	t->has_restore_mask = false;
+}
+
 /* After a call with a mask of its own the handlers run under that one, and what they return to is the program's. */
 static long with_mask(u64 mask, long (*call)(const u64 args[6]), const u64 args[6])
 {
 	struct thread *t = self();
-	u64 was = t->sigmask;
 	long r;
 
+	t->restore_mask = t->sigmask;
+	t->has_restore_mask = true;
 	t->sigmask = mask & ~UNBLOCKABLE;
 	r = call(args);
-	if (t->deferred_count) {
-		t->restore_mask = was;
-		t->has_restore_mask = true;
-	} else {
-		t->sigmask = was;
-	}
+	if (!t->deferred_count)
+		restore_mask(t);
 	return r;
 }
 
@@ -722,6 +726,7 @@ void shim_given_up(void)
 
 	t->unwind = 0;
 	arena_release(t->call_mark);
+	restore_mask(t);
 	((struct frame *)t->frame)->gpr[RAX] = -EFAULT;
 }
 

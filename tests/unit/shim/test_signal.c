@@ -639,6 +639,18 @@ START_TEST(suspended)
 }
 END_TEST
 
+/* Also if the call is given up. */
+START_TEST(suspended_in_vain)
+{
+	u64 mask = 0;
+
+	alone();
+	handles(SIGSEGV, 0, 0);
+	blocks(BIT(SIGUSR1));
+	must_be((long)calls(__NR_rt_sigsuspend, faults, (u64)&mask, 8).gpr[RAX] == -EFAULT && self()->sigmask == BIT(SIGUSR1));
+}
+END_TEST
+
 START_TEST(masks)
 {
 	static const struct {
@@ -796,5 +808,5 @@ END_TEST
 SUITE(signal, SECONDS,
       { impossible, ARRAY_SIZE(cannot_be) }, { interrupted }, { nested }, { not_handled }, { once }, { false_faults, 10 },
       { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { false_timers, 2 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
-      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { masks }, { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
+      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { suspended_in_vain }, { masks }, { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
       { no_actions }, { other_stack, 2 })
