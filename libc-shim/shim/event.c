@@ -174,6 +174,7 @@ static long mask_in(u64 at, u64 size, u64 *mask)
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, (const void *)at, sizeof(*copy));
+	signal_call_mask(at);
 	*mask = (u64)copy;
 	return 0;
 }

@@ -443,6 +443,15 @@ static bool optional_in(u64 at, u64 size, u64 *in)
 	return true;
 }
 
+static bool mask_in(u64 at, u64 *in)
+{
+	if (!optional_in(at, sizeof(u64), in))
+		return false;
+	if (at)
+		signal_call_mask(at);
+	return true;
+}
+
 long sys_ppoll(long nr, const u64 args[6])
 {
 	u64 mark = arena_mark(), timeout, mask;
@@ -450,8 +459,7 @@ long sys_ppoll(long nr, const u64 args[6])
 
 	if (args[3] && args[4] != sizeof(u64))
 		return -EINVAL;
-	if (optional_in(args[2], sizeof(struct __kernel_timespec), &timeout) &&
-	    optional_in(args[3], sizeof(u64), &mask))
+	if (optional_in(args[2], sizeof(struct __kernel_timespec), &timeout) && mask_in(args[3], &mask))
 		r = poll_common(nr, args, timeout, mask, args[4]);
 	arena_release(mark);
 	return r;
@@ -497,7 +505,7 @@ long sys_select(long nr, const u64 args[6])
 			goto out;
 		r = -EFAULT;
 		pair[1] = sigmask[1];
-		if (!optional_in(sigmask[0], sizeof(u64), &pair[0]) || !optional_in((u64)pair, sizeof(pair), &mask))
+		if (!mask_in(sigmask[0], &pair[0]) || !optional_in((u64)pair, sizeof(pair), &mask))
 			goto out;
 	}
 	r = checked(nr, hc_syscall(nr, n, in[0], in[1], in[2], timeout, mask), 3 * n);

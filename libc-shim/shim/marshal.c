@@ -162,6 +162,7 @@ void shim_dispatch(struct frame *f)
 	long nr = f->gpr[RAX], r;
 
 	t->call_mark = arena_mark();
+	t->blocked = t->sigmask;
 	t->cancelled = 0;
 	if (nr < 0 || nr >= CALL_COUNT || !call_table[nr].name)
 		r = shim_missing(nr, "");

@@ -188,6 +188,8 @@ long marshal_call(long nr, const struct call *call, const u64 args[6]);
 
 /* The first signal that waits lets the call be made again. */
 bool signal_restarts(void);
+/* The program gave the call that it is in a mask, which stands there. */
+void signal_call_mask(u64 addr);
 
 /* mm.c, heap.c. With mm_lock held, but for mm_map_own() and mm_unmap_own(), which take it. */
 struct desc_list;

@@ -50,15 +50,29 @@ static void kernel_mask(u64 mask)
 	arena_release(mark);
 }
 
+/* Those that the shim can leave to wait; and what the program blocks, waits in the kernel. */
+static u64 all_blocked(void)
+{
+	return ~FAULTS | self()->sigmask;
+}
+
 void signal_block_all(void)
 {
-	kernel_mask(~FAULTS);
+	kernel_mask(all_blocked());
 }
 
 void signal_set_mask(u64 mask)
 {
-	self()->sigmask = mask & ~UNBLOCKABLE;
+	struct thread *t = self();
+
+	t->sigmask = mask & ~UNBLOCKABLE;
 	kernel_mask(mask);
+	t->blocked = t->sigmask;
+}
+
+void signal_call_mask(u64 addr)
+{
+	self()->blocked &= *(const u64 *)addr;
 }
 
 long sys_rt_sigprocmask(long nr, const u64 args[6])
@@ -677,12 +691,15 @@ static bool between(u64 x, const char *from, const char *to)
 /*
  * The shim was interrupted. The signal waits for the way out, with all others blocked. What would wait in the
  * kernel meanwhile does not: the call that is about to be made, or was about to be made again, is not made.
+ * One that is blocked, and that the kernel knows to be, was not sent: that would wait.
  */
 static void interrupt_shim(struct thread *t, struct inktag_regs *r, struct ucontext *kernel, const struct deferred *d)
 {
+	if (t->sigmask & t->blocked & BIT(d->signo))
+		return;
 	if (t->deferred_count < DEFERRED_MAX)
 		t->deferred[t->deferred_count++] = *d;
-	kernel->uc_sigmask = ~FAULTS;
+	kernel->uc_sigmask = all_blocked();
 	if (r->cause == INKTAG_CAUSE_SYSCALL) {
 		if (r->rip == (u64)hc_wait_end && kernel->uc_mcontext.rip == INKTAG_ARENA_BASE) {
 			kernel->uc_mcontext.rip = INKTAG_ARENA_BASE + INKTAG_STUB_SYSCALL_LEN;

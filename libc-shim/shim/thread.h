@@ -43,6 +43,7 @@ struct thread {
 	bool has_restore_mask;	/* sigsuspend and its like: the mask after the handlers is */
 	u64 restore_mask;
 	u64 sigmask;		/* the program's */
+	u64 blocked;		/* that the kernel may not send: it was told to block them, and the call has no other mask */
 	stack_t altstack;
 	struct deferred deferred[DEFERRED_MAX];
 

@@ -678,6 +678,112 @@ START_TEST(masks)
 }
 END_TEST
 
+/* A signal that is blocked waits in the kernel, which knows it: what comes all the same was not sent. */
+static long blocked_comes(long nr, const u64 args[6])
+{
+	comes(SIGUSR1, SI_USER);
+	must_be(!self()->deferred_count && laid.uc->uc_sigmask == kernel.mask && !fake.regs_set);
+	comes(SIGUSR2, SI_USER);
+	must_be(self()->deferred_count == 1);
+	return -EINTR;
+}
+
+static long unblocked_comes(long nr, const u64 args[6])
+{
+	comes(SIGUSR1, SI_USER);
+	must_be(self()->deferred_count == 1);
+	return -EINTR;
+}
+
+START_TEST(blocked)
+{
+	struct frame f;
+
+	alone();
+	handles(SIGUSR1, 0, 0);
+	handles(SIGUSR2, 0, 0);
+	blocks(BIT(SIGUSR1) | BIT(SIGSEGV));
+	f = calls(__NR_pause, blocked_comes, 0, 0);
+	must_be(is_handled(SIGUSR2, f.rip, f.gpr[RSP]));
+	/* Nor what this handler's mask has, before it begins. */
+	is_in_shim(INKTAG_CAUSE_INTERRUPT, (u64)way_out_begin);
+	comes(SIGUSR2, SI_USER);
+	must_be(!self()->deferred_count && !fake.regs_set);
+	must_be(returns(f.gpr[RSP]).rip == PROGRAM);
+	/* While all are blocked for the shim, these are, too. */
+	is_in_call();
+	comes(SIGHUP, SI_USER);
+	must_be(laid.uc->uc_sigmask == (~FAULTS | BIT(SIGSEGV)));
+}
+END_TEST
+
+/* Unless the call has a mask that does not block it. */
+START_TEST(unblocked)
+{
+	static const long numbers[] = { __NR_ppoll, __NR_pselect6, __NR_epoll_pwait, __NR_epoll_pwait2, __NR_rt_sigsuspend };
+	const u64 mask = BIT(SIGUSR2), pair[2] = { (u64)&mask, 8 };
+	struct frame f = { .gpr = { [RAX] = numbers[_i], [RSP] = SP }, .rip = PROGRAM };
+	u64 room[2];
+
+	alone();
+	handles(SIGUSR1, 0, 0);
+	blocks(BIT(SIGUSR1));
+	switch (numbers[_i]) {
+	case __NR_ppoll:
+		f.gpr[R10] = (u64)&mask;
+		f.gpr[R8] = 8;
+		break;
+	case __NR_pselect6:
+		f.gpr[R9] = (u64)pair;
+		break;
+	case __NR_rt_sigsuspend:
+		f.gpr[RDI] = (u64)&mask;
+		f.gpr[RSI] = 8;
+		break;
+	default:
+		f.gpr[RSI] = (u64)room;
+		f.gpr[RDX] = 1;
+		f.gpr[R8] = (u64)&mask;
+		f.gpr[R9] = 8;
+	}
+	kernel.waits = unblocked_comes;
+	is_in_call();
+	enter(&f);
+	must_be(is_handled(SIGUSR1, f.rip, f.gpr[RSP]));
+	f = returns(f.gpr[RSP]);
+	must_be(f.rip == PROGRAM && (long)f.gpr[RAX] == -EINTR && self()->sigmask == BIT(SIGUSR1) && kernel.mask == BIT(SIGUSR1));
+}
+END_TEST
+
+/* On the way from one mask to another the kernel may send what only one of them blocks. */
+static long comes_between(long nr, const u64 args[6])
+{
+	if (nr == __NR_rt_sigprocmask && !fake.regs_set) {
+		is_in_call();
+		comes(SIGUSR1, SI_USER);
+		must_be(self()->deferred_count == 1);
+		fake.answer = answer;
+	}
+	return answer(nr, args);
+}
+
+START_TEST(between_masks)
+{
+	const u64 masks[2] = { BIT(SIGUSR1), 0 };
+	struct frame f = { .gpr = { [RAX] = __NR_rt_sigprocmask, [RDI] = SIG_SETMASK, [RSI] = (u64)&masks[_i], [R10] = 8, [RSP] = SP },
+			   .rip = PROGRAM };
+
+	alone();
+	handles(SIGUSR1, 0, 0);
+	blocks(masks[!_i]);
+	fake.answer = comes_between;
+	enter(&f);
+	must_be(is_handled(SIGUSR1, f.rip, f.gpr[RSP]));
+	f = returns(f.gpr[RSP]);
+	must_be(f.rip == PROGRAM && !f.gpr[RAX] && self()->sigmask == masks[_i] && kernel.mask == masks[_i]);
+}
+END_TEST
+
 static struct {
 	long result;
 	siginfo_t info;
@@ -808,5 +914,6 @@ END_TEST
 SUITE(signal, SECONDS,
       { impossible, ARRAY_SIZE(cannot_be) }, { interrupted }, { nested }, { not_handled }, { once }, { false_faults, 10 },
       { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { false_timers, 2 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
-      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { suspended_in_vain }, { masks }, { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
+      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { suspended_in_vain }, { masks }, { blocked }, { unblocked, 5 }, { between_masks, 2 },
+      { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
       { no_actions }, { other_stack, 2 })
