@@ -39,7 +39,7 @@
  * says "no lock". It protects everything in struct ink_vm and what hangs on it. Lock order: this
  * lock, then KVM's mmu_lock. A page fault of QEMU's may be taken under it.
  *
- * Invariants of the structure (ink_vm_is_valid() checks them in tests and debug builds):
+ * Invariants of the structure (tests/unit/valid.c checks them after each step of the tests):
  *
  *   V1  vm->held maps gfn to s  <=>  s is DIRTY or CLEAN and s->gfn == gfn.
  *   V2  A private frame belongs to exactly one spage, DIRTY or CLEAN, and is in no memory slot.
@@ -75,7 +75,6 @@ struct ink_mapping {
 struct ink_spage {
 	struct ink_vm *vm;
 	u32 refs;
-	u32 found;		/* of the references, by ink_vm_is_valid() */
 	bool shown;		/* a debuggable HAP's: CLOAKED in name only, in plaintext and not verified */
 	enum ink_spage_state state;
 	u64 gfn;		/* DIRTY, CLEAN: the held frame */
@@ -91,7 +90,6 @@ struct ink_object {
 	u64 nr_pages;		/* an object without pages is not kept, unless it is shared */
 	bool shared;		/* by fork: several HAPs have this very object */
 	u32 refs;		/* HAPs that have it */
-	u32 found;		/* of them, by ink_vm_is_valid() */
 };
 
 /* Which access is judged. Bits as in INKTAG_PROT_*: exactly one of them. */
@@ -247,9 +245,6 @@ void ink_vm_reset(struct ink_vm *vm);
 /* No vCPU is in a trusted context any more. Afterwards frames, records and held are 0. */
 void ink_vm_destroy(struct ink_vm *vm);
 
-/* The invariants V1 to V4, V7 and V8, checked the slow way. */
-bool ink_vm_is_valid(struct ink_vm *vm);
-
 /* An attack on hap was found: counts and logs it. The caller then ends hap. gfn: ~0 if none. */
 void ink_violation(struct ink_hap *hap, enum inktag_check check, u64 va, u64 gfn, u64 arg);
 
@@ -363,9 +358,6 @@ bool ink_pt_is(u64 pte, enum ink_pt_kind kind);
 bool ink_pt_allows(u64 pte, u32 access);
 bool ink_pt_writable(u64 pte);
 u64 ink_pt_pa(u64 pte);
-
-/* Slow: how many leaf entries are present; adds the number of tables to *tables. */
-u64 ink_pt_count(u64 *root, u64 *tables);
 
 /* Clear va's entry, if there is one; the spage that was mapped there forgets va. Flushing is
  * left to the caller (V5). */

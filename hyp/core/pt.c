@@ -140,25 +140,6 @@ void ink_pt_free(struct ink_hap *hap)
 	hap->root = NULL;
 }
 
-static u64 pt_count(u64 *table, int level, u64 *tables)
-{
-	u64 present = 0;
-	int i;
-
-	(*tables)++;
-	for (i = 0; i < PT_ENTRIES; i++) {
-		if (!table[i])
-			continue;
-		present += level ? pt_count(ink_page_va(table[i] & PTE_PA), level - 1, tables) : 1;
-	}
-	return present;
-}
-
-u64 ink_pt_count(u64 *root, u64 *tables)
-{
-	return pt_count(root, PT_LEVELS - 1, tables);
-}
-
 void ink_hap_flush(struct ink_hap *hap)
 {
 	if (!hap->unflushed)

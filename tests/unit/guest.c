@@ -276,7 +276,7 @@ void guest_check(struct guest *g)
 	gpointer it, n_of;
 	u32 cpu, n;
 
-	must(ink_vm_is_valid(&g->vm), "ink_vm_is_valid() says no");
+	must(vm_is_valid(&g->vm), "vm_is_valid() says no");
 	for (id = 0; (hap = ink_map_next(&g->vm.haps, &id, U64_MAX)); id++)
 		check_hap(g, hap, &seen);
 	for (gfn = 0; ink_map_next(&g->vm.held, &gfn, U64_MAX); gfn++) {

@@ -384,13 +384,13 @@ START_TEST(mind_changed)
 }
 END_TEST
 
-/* ink_vm_is_valid() notices a wrong count, and an object that only says that it is private. */
+/* vm_is_valid() notices a wrong count, and an object that only says that it is private. */
 #define WRONG(field, value) do {						\
 	__typeof__(field) _old = (field);					\
 	(field) = (value);							\
-	ck_assert_msg(!ink_vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
+	ck_assert_msg(!vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
 	(field) = _old;								\
-	ck_assert(ink_vm_is_valid(&g->vm));					\
+	ck_assert(vm_is_valid(&g->vm));					\
 } while (0)
 
 START_TEST(checker)

@@ -79,7 +79,7 @@ START_TEST(edges)
 	for (i = 0; i < ARRAY_SIZE(places); i++)
 		s[i] = map(places[i], FIRST_GFN + i, 3);
 	guest_check(g);
-	ck_assert_uint_eq(ink_pt_count(hap->root, &tables), ARRAY_SIZE(places));
+	ck_assert_uint_eq(vm_pt_count(hap->root, &tables), ARRAY_SIZE(places));
 	frames = g->vm.frames;
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		ink_pt_clear(hap, places[i]);

@@ -1156,9 +1156,9 @@ END_TEST
 #define WRONG(field, value) do {						\
 	__typeof__(field) _old = (field);					\
 	(field) = (value);							\
-	ck_assert_msg(!ink_vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
+	ck_assert_msg(!vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
 	(field) = _old;								\
-	ck_assert(ink_vm_is_valid(&g->vm));					\
+	ck_assert(vm_is_valid(&g->vm));					\
 } while (0)
 
 static u64 *leaf(struct ink_hap *hap, u64 va)

@@ -628,7 +628,7 @@ END_TEST
 /* --- the checker ------------------------------------------------------------------------------------ */
 
 /*
- * ink_vm_is_valid() notices each single wrong value. One field at a time is set to another value
+ * vm_is_valid() notices each single wrong value. One field at a time is set to another value
  * and back; PAGE_VA maps the page under test.
  */
 #define PAGE_VA	(DATA_VA + (INDEX - 100) * PAGE)
@@ -651,9 +651,9 @@ static u64 *leaf(u64 va)
 #define WRONG(field, value) do {						\
 	__typeof__(field) _old = (field);					\
 	(field) = (value);							\
-	ck_assert_msg(!ink_vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
+	ck_assert_msg(!vm_is_valid(&g->vm), "not noticed: " #field " = " #value);	\
 	(field) = _old;								\
-	ck_assert(ink_vm_is_valid(&g->vm));					\
+	ck_assert(vm_is_valid(&g->vm));					\
 } while (0)
 
 START_TEST(checker)
@@ -700,10 +700,10 @@ START_TEST(checker)
 	WRONG(g->vm.limits.frames, g->vm.records / 4 - 1);
 
 	ck_assert_int_eq(ink_map_set(&g->vm.held, FREE, s), 0);
-	ck_assert(!ink_vm_is_valid(&g->vm));
+	ck_assert(!vm_is_valid(&g->vm));
 	ink_map_del(&g->vm.held, FREE);
 	ck_assert_int_eq(ink_map_set(&g->vm.held, GFN, other), 0);
-	ck_assert(!ink_vm_is_valid(&g->vm));
+	ck_assert(!vm_is_valid(&g->vm));
 	ck_assert_int_eq(ink_map_set(&g->vm.held, GFN, s), 0);
 
 	/* the hint of a mapped page names another frame, past the functions that take the mapping along */
@@ -713,14 +713,14 @@ START_TEST(checker)
 
 		ck_assert_int_eq(ink_map_set(&hap->hints, PAGE_VA >> 12,
 					     ink_map_value(ink_map_number(packed) + 1)), 0);
-		ck_assert(!ink_vm_is_valid(&g->vm));
+		ck_assert(!vm_is_valid(&g->vm));
 		ck_assert_int_eq(ink_map_set(&hap->hints, PAGE_VA >> 12, packed), 0);
 	}
 
 	empty = ink_zalloc(sizeof(*empty));
 	g->vm.records++;
 	ck_assert_int_eq(ink_map_set(&hap->objects, 999, empty), 0);
-	ck_assert(!ink_vm_is_valid(&g->vm));
+	ck_assert(!vm_is_valid(&g->vm));
 	ink_map_del(&hap->objects, 999);
 	g->vm.records--;
 	ink_free(empty);

@@ -110,6 +110,9 @@ bool is_ram(struct guest *g, u64 gfn);
 
 /* Structure, nested page table, TLBs, pins, private frames: everything that must hold always. */
 void guest_check(struct guest *g);
+/* valid.c: the invariants of the structure alone. vm_pt_count(): present entries; adds the number of tables to *tables. */
+bool vm_is_valid(struct ink_vm *vm);
+u64 vm_pt_count(const u64 *root, u64 *tables);
 /* I1: the secret is in none of the slot pages. */
 void guest_check_secrecy(struct guest *g);
 
