@@ -663,6 +663,7 @@ START_TEST(checker)
 	struct ink_hint hint;
 	struct ink_spage *s;
 
+	WRONG(hap->state, INK_ENDED);		/* with nothing mapped */
 	hap_write(g, 0, PAGE_VA, GFN, T_DATA, NAME);
 	hap_access_at(g, 0, RWX_VA, INK_READ, FREE, T_RWX);
 	s = page();
@@ -691,7 +692,6 @@ START_TEST(checker)
 	WRONG(*leaf(RWX_VA), *leaf(RWX_VA) | 2);	/* zeros, writable */
 	WRONG(*leaf(PAGE_VA + PAGE), *leaf(RWX_VA));	/* V4 */
 	WRONG(hap->id, 77);
-	WRONG(hap->state, INK_ENDED);
 	WRONG(g->vm.nr_haps, 0);
 	WRONG(g->vm.nr_held, g->vm.nr_held + 1);
 	WRONG(g->vm.frames, g->vm.frames - 1);
