@@ -134,5 +134,6 @@ Suite *owners_suite(void);
 Suite *thread_suite(void);
 Suite *fault_suite(void);
 Suite *signal_suite(void);
+Suite *futex_suite(void);
 
 #endif
