@@ -135,5 +135,7 @@ Suite *thread_suite(void);
 Suite *fault_suite(void);
 Suite *signal_suite(void);
 Suite *futex_suite(void);
+Suite *timer_suite(void);
+Suite *segment_suite(void);
 
 #endif
