@@ -34,7 +34,7 @@ static long size_of(int id, u64 *size)
 {
 	struct shmid64_ds ds;
 	const u64 args[6] = { id, IPC_STAT, (u64)&ds };
-	long r = sys_shmctl(__NR_shmctl, args);
+	long r = checked(__NR_shmctl, sys_shmctl(__NR_shmctl, args), 0);
 
 	if (!r && (!ds.shm_segsz || ds.shm_segsz > INKTAG_USER_END))
 		r = -EINVAL;

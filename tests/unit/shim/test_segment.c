@@ -164,6 +164,8 @@ START_TEST(numbers)
 	fresh(PAGE);
 	kernel.stat = 7;
 	must_be(!lies(SYS_shmctl, (const u64[6]){ ID, IPC_STAT, (u64)&ds }) && fake.result == 7);
+	/* To shmat that would be an address. */
+	must_be(lies(SYS_shmat, (const u64[6]){ ID, 0, 0 }) && !kernel.at);
 	kernel.stat = 1L << 31;
 	must_be(lies(SYS_shmctl, (const u64[6]){ ID, IPC_STAT, (u64)&ds }));
 	kernel.stat = -5000;
