@@ -50,13 +50,15 @@ long sys_timer_create(long nr, const u64 args[6])
 {
 	u64 mark = arena_mark();
 	const struct sigevent *event = (const void *)args[1];
-	struct sigevent *in = arena_alloc(sizeof(*in));
-	int *out = arena_alloc(sizeof(*out)), id;
+	struct sigevent *in;
 	struct timer *t;
+	int *out, id;
 	long r;
 
 	if ((event && !user_range_ok(args[1], sizeof(*event))) || !user_range_ok(args[2], sizeof(id)))
 		return -EFAULT;
+	in = arena_alloc(sizeof(*in));
+	out = arena_alloc(sizeof(*out));
 	memset(in, 0, sizeof(*in));
 	if (event) {
 		in->sigev_signo = event->sigev_signo;

@@ -81,6 +81,8 @@ START_TEST(fails)
 	fresh();
 	kernel.result = -EAGAIN;
 	must_be(!creates(7, CLOCK_MONOTONIC) && !has(7));
+	must_be(!lies(__NR_timer_create, (const u64[6]){ 0, 8, (u64)&i }) && fake.result == -EFAULT);
+	must_be(!lies(__NR_timer_create, (const u64[6]){ 0, 0, 8 }) && fake.result == -EFAULT);
 	kernel.result = 0;
 	must_be(creates(7, CLOCK_MONOTONIC));
 	kernel.result = -EINVAL;
