@@ -208,9 +208,12 @@ static long ifconf(long nr, const u64 args[6])
 
 long sys_ioctl(long nr, const u64 args[6])
 {
+	long r;
+
 	if ((u32)args[1] == SIOCGIFCONF)
 		return ifconf(nr, args);
-	return command_call(nr, args, 1, ioctls, ARRAY_SIZE(ioctls), -ENOTTY);
+	r = command_call(nr, args, 1, ioctls, ARRAY_SIZE(ioctls), -ENOTTY);
+	return (u32)args[1] == TIOCGPTPEER ? fds_new(nr, r) : r;
 }
 
 /* A program that asks for a number from here on takes it to be free for that. */
@@ -263,7 +266,7 @@ long sys_fcntl(long nr, const u64 args[6])
 		return get_owner(nr, args);
 	r = command_call(nr, args, 1, fcntls, ARRAY_SIZE(fcntls), -EINVAL);
 	if ((u32)args[1] == F_DUPFD || (u32)args[1] == F_DUPFD_CLOEXEC)
-		r = fds_duplicated(args[0], r);
+		r = fds_duplicated(args[0], fds_new(nr, r));
 	return r;
 }
 

@@ -19,9 +19,7 @@
 
 static long made(long nr, const u64 args[6], enum fd_kind kind, u64 data)
 {
-	long r = checked(nr, hc_syscall(nr, args[0], args[1], 0, 0, 0, 0), 0x7fffffff);
-
-	return fds_made(r, kind, data);
+	return fds_made(fds_new(nr, hc_syscall(nr, args[0], args[1], 0, 0, 0, 0)), kind, data);
 }
 
 long sys_epoll_create(long nr, const u64 args[6])
@@ -244,7 +242,7 @@ long sys_signalfd(long nr, const u64 args[6])
 		return -EINVAL;
 	r = marshal_call(__NR_signalfd4, &row, given);
 	if ((int)args[0] == -1)
-		return fds_made(r, FD_SIGNAL, 0);
+		return fds_made(fds_new(nr, r), FD_SIGNAL, 0);
 	if (!IS_ERR(r) && r != (int)args[0])
 		shim_lie(nr, r, "it is not the descriptor that was given");
 	return r;

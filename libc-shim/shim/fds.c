@@ -11,12 +11,17 @@
  *
  * A descriptor that is closed loses its entries before the kernel hears of it, because another
  * thread may get the same number at once.
+ *
+ * Besides, a bit for each number that the kernel gave and that is not closed since: it cannot give it again. And the limit
+ * of numbers that the program knows, since programs have tables with so many places. Linux gives none beyond, but it may go
+ * by another limit: one that another process has set, or that was inherited, and not asked for. So that is no lie.
  */
 #include <asm/unistd.h>
 #include <linux/close_range.h>
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
 #include <linux/mman.h>
+#include <linux/resource.h>
 #include "fds.h"
 
 #define CHAINS		256
@@ -25,6 +30,10 @@
 #define INDEX_MASK	((1UL << INDEX_BITS) - 1)
 
 #define ANY_NUMBER	0xffffffff
+
+#define NUMBERS		0x10000
+#define LIMIT_UNASKED	1024	/* Linux's for its first process, and the size of an fd_set */
+#define INT_MAX		0x7fffffffL
 
 /* Bits of a mask that say how to report, and are never reported themselves. */
 #define HOW_BITS	((u32)(EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET))
@@ -197,6 +206,130 @@ void fds_forget(u32 first, u32 last)
 	unlock(&files_lock);
 }
 
+/* --- numbers ---------------------------------------------------------------------------------------- */
+
+static u64 taken[NUMBERS / 64];
+static u64 limit = LIMIT_UNASKED;
+static bool limit_asked;
+
+/* Was it taken already? */
+static bool take(u32 fd)
+{
+	const u64 bit = 1UL << fd % 64;
+
+	return fd < NUMBERS && __atomic_fetch_or(&taken[fd / 64], bit, __ATOMIC_SEQ_CST) & bit;
+}
+
+static void free_numbers(u32 first, u32 last)
+{
+	u32 fd;
+
+	for (fd = first; fd <= last && fd < NUMBERS; fd++)
+		if (taken[fd / 64])
+			__atomic_fetch_and(&taken[fd / 64], ~(1UL << fd % 64), __ATOMIC_SEQ_CST);
+}
+
+static void give_back(int fd)
+{
+	free_numbers(fd, fd);
+	checked(__NR_close, hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+}
+
+long fds_new(long nr, long r)
+{
+	checked(nr, r, INT_MAX);
+	if (IS_ERR(r))
+		return r;
+	if ((u64)r >= __atomic_load_n(&limit, __ATOMIC_RELAXED)) {
+		give_back(r);
+		return -EMFILE;
+	}
+	if (take(r))
+		shim_lie(nr, r, "this descriptor is open already");
+	return r;
+}
+
+/* pipe, pipe2, socketpair */
+long sys_pair(long nr, const u64 args[6])
+{
+	int pair[2], at = nr == __NR_socketpair ? 3 : 0;
+	u64 given[6] = { args[0], args[1], args[2] };
+	struct call row = { 0 };
+	long r, one, other;
+	int i;
+
+	if (!user_range_ok(args[at], sizeof(pair)))
+		return -EFAULT;
+	for (i = 0; i < at; i++)
+		row.arg[i].kind = ARG_VALUE;
+	row.arg[1].kind = nr == __NR_pipe ? ARG_NONE : ARG_VALUE;
+	row.arg[at] = (struct arg){ ARG_OUT, .size = sizeof(pair) };
+	given[at] = (u64)pair;
+	r = marshal_call(nr, &row, given);
+	if (r)
+		return r;
+	one = fds_new(nr, (u32)pair[0]);
+	other = fds_new(nr, (u32)pair[1]);
+	if (IS_ERR(one) || IS_ERR(other)) {
+		if (!IS_ERR(one))
+			give_back(one);
+		if (!IS_ERR(other))
+			give_back(other);
+		return -EMFILE;
+	}
+	memcpy((void *)args[at], pair, sizeof(pair));
+	return 0;
+}
+
+/* The program has set the limit, or been told it: then the lowest counts, since it may have a table by an earlier answer. */
+static void limit_known(u64 value, bool set)
+{
+	if (value > NUMBERS)
+		value = NUMBERS;
+	lock(&files_lock);
+	if (set || !limit_asked || value < limit)
+		__atomic_store_n(&limit, value, __ATOMIC_RELAXED);
+	limit_asked = true;
+	unlock(&files_lock);
+}
+
+/* getrlimit, setrlimit, prlimit64 */
+long sys_rlimit(long nr, const u64 args[6])
+{
+	static const struct call row = {
+		.arg = {
+			{ ARG_VALUE }, { ARG_VALUE }, { ARG_IN, .size = sizeof(struct rlimit64), .optional = true },
+			{ ARG_OUT, .size = sizeof(struct rlimit64), .optional = true },
+		},
+	};
+	const bool plain = nr != __NR_prlimit64;
+	const u64 resource = args[plain ? 0 : 1];
+	struct rlimit64 new, old;
+	u64 given[6] = { plain ? 0 : args[0], resource, nr == __NR_getrlimit ? 0 : args[plain ? 1 : 2],
+			 nr == __NR_setrlimit ? 0 : args[plain ? 1 : 3] };
+	const u64 from = given[2], to = given[3];
+	long r;
+
+	if ((plain && !args[1]) || (from && !user_range_ok(from, sizeof(new))) || (to && !user_range_ok(to, sizeof(old))))
+		return -EFAULT;
+	if (from) {
+		memcpy(&new, (const void *)from, sizeof(new));
+		given[2] = (u64)&new;
+	}
+	if (to)
+		given[3] = (u64)&old;
+	r = marshal_call(__NR_prlimit64, &row, given);
+	if (r)
+		return r;
+	if ((u32)resource == RLIMIT_NOFILE && !(int)given[0] && (from || to))
+		limit_known(from ? new.rlim_cur : old.rlim_cur, from);
+	if (to)
+		memcpy((void *)to, &old, sizeof(old));
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- */
+
 long fds_made(long fd, enum fd_kind kind, u64 data)
 {
 	u32 i;
@@ -213,7 +346,7 @@ long fds_made(long fd, enum fd_kind kind, u64 data)
 	unlock(&files_lock);
 	if (i)
 		return fd;
-	checked(__NR_close, hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	give_back(fd);
 	return -ENOMEM;
 }
 
@@ -239,7 +372,7 @@ long fds_duplicated(int old, long fd)
 	unlock(&files_lock);
 	if (ok)
 		return fd;
-	checked(__NR_close, hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0), 0);
+	give_back(fd);
 	return -ENOMEM;
 }
 
@@ -557,6 +690,7 @@ long sys_close(long nr, const u64 args[6])
 {
 	if (__atomic_load_n(&known, __ATOMIC_RELAXED))
 		fds_forget(args[0], args[0]);
+	free_numbers(args[0], args[0]);
 	return checked(nr, hc_syscall(nr, (u32)args[0], 0, 0, 0, 0, 0), 0);
 }
 
@@ -564,8 +698,11 @@ long sys_close_range(long nr, const u64 args[6])
 {
 	u32 first = args[0], last = args[1];
 
-	if (first <= last && !(args[2] & CLOSE_RANGE_CLOEXEC) && __atomic_load_n(&known, __ATOMIC_RELAXED))
-		fds_forget(first, last);
+	if (first <= last && !(args[2] & CLOSE_RANGE_CLOEXEC)) {
+		if (__atomic_load_n(&known, __ATOMIC_RELAXED))
+			fds_forget(first, last);
+		free_numbers(first, last);
+	}
 	return checked(nr, hc_syscall(nr, first, last, args[2], 0, 0, 0), 0);
 }
 
@@ -575,11 +712,11 @@ long sys_dup(long nr, const u64 args[6])
 	long r;
 
 	if (nr == __NR_dup)
-		r = hc_syscall(nr, (u32)args[0], 0, 0, 0, 0, 0);
-	else
-		r = hc_syscall(nr, (u32)args[0], (u32)args[1], nr == __NR_dup3 ? args[2] : 0, 0, 0, 0);
-	checked(nr, r, 0x7fffffff);
-	if (!IS_ERR(r) && nr != __NR_dup && (u32)r != (u32)args[1])
+		return fds_duplicated(args[0], fds_new(nr, hc_syscall(nr, (u32)args[0], 0, 0, 0, 0, 0)));
+	r = checked(nr, hc_syscall(nr, (u32)args[0], (u32)args[1], nr == __NR_dup3 ? args[2] : 0, 0, 0, 0), INT_MAX);
+	if (!IS_ERR(r) && (u32)r != (u32)args[1])
 		shim_lie(nr, r, "it is not the number that was asked for");
+	if (!IS_ERR(r))
+		take(r);
 	return fds_duplicated(args[0], r);
 }

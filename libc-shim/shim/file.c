@@ -336,7 +336,7 @@ long sys_splice(long nr, const u64 args[6])
 long sys_open(long nr, const u64 args[6])
 {
 	int path = nr == __NR_openat;
-	struct call row = { .result = RESULT_INT, .arg = { { ARG_VALUE } } };
+	struct call row = { .result = RESULT_FD, .arg = { { ARG_VALUE } } };
 
 	row.arg[path].kind = ARG_STRING;
 	row.arg[path + 1].kind = ARG_VALUE;

@@ -19,7 +19,7 @@
 /* Mode and attributes are there only if a queue may be created; see sys_open(). */
 long sys_mq_open(long nr, const u64 args[6])
 {
-	struct call row = { .result = RESULT_INT, .arg = { { ARG_STRING }, { ARG_VALUE } } };
+	struct call row = { .result = RESULT_FD, .arg = { { ARG_STRING }, { ARG_VALUE } } };
 
 	if (args[1] & O_CREAT) {
 		row.arg[2] = (struct arg){ ARG_VALUE };

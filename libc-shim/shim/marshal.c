@@ -45,6 +45,7 @@ static u64 result_max(const struct call *call, const u64 args[6])
 {
 	switch (call->result) {
 	case RESULT_INT:
+	case RESULT_FD:
 	case RESULT_SURE_INT:
 		return 0x7fffffff;
 	case RESULT_U32:
@@ -137,6 +138,8 @@ long marshal_call(long nr, const struct call *call, const u64 args[6])
 	}
 	if (!IS_ERR(r) && call->check && !call->check(r, args))
 		shim_lie(nr, r, "what it returned is malformed");
+	if (call->result == RESULT_FD)
+		r = fds_new(nr, r);
 out:
 	arena_release(mark);
 	return r;

@@ -159,7 +159,8 @@ struct arg {
 
 enum result {
 	RESULT_ZERO,
-	RESULT_INT,	/* 0..INT_MAX: descriptors, process ids, counts */
+	RESULT_INT,	/* 0..INT_MAX: process ids, counts */
+	RESULT_FD,	/* a new descriptor; see fds_new() */
 	RESULT_U32,	/* user ids */
 	RESULT_SURE_INT,	/* the same two, of a call that cannot fail */
 	RESULT_SURE_U32,
@@ -307,6 +308,13 @@ long sys_sendfile(long nr, const u64 args[6]);
 long sys_splice(long nr, const u64 args[6]);
 
 /* fds.c */
+/*
+ * r as the number of a new descriptor, or an error. That of an open one is a lie; one that the program does not expect
+ * is given back: -EMFILE.
+ */
+long fds_new(long nr, long r);
+long sys_pair(long nr, const u64 args[6]);
+long sys_rlimit(long nr, const u64 args[6]);
 long sys_close(long nr, const u64 args[6]);
 long sys_close_range(long nr, const u64 args[6]);
 long sys_dup(long nr, const u64 args[6]);

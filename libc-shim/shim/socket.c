@@ -16,6 +16,7 @@
 #define SCM_RIGHTS	1
 #define SCM_CREDENTIALS	2
 #define MSG_PEEK	0x2
+#define MSG_CTRUNC	0x8
 #define MSG_TRUNC	0x20
 #define MSG_DONTWAIT	0x40
 #define MSG_WAITALL	0x100
@@ -52,33 +53,46 @@ struct cmsghdr {
 
 /* --- control data --------------------------------------------------------------------------------------- */
 
-/* Descriptors that the kernel has put into our table: each is one, and another one than those before it. */
-static bool are_descriptors(const int *fd, u64 n)
+/* Descriptors that the kernel has put into our table. All, or if one of them cannot be given to the program, none. */
+static bool take_descriptors(const int *fd, u64 n)
 {
 	u64 i, k;
 
-	for (i = 0; i < n; i++)
-		for (k = 0; k <= i; k++)
-			if (fd[i] < 0 || (k < i && fd[k] == fd[i]))
-				return false;
+	for (i = 0; i < n; i++) {
+		if (!IS_ERR(fds_new(__NR_recvmsg, (u32)fd[i])))
+			continue;
+		for (k = 0; k < n; k++)
+			if (k != i)
+				sys_close(__NR_close, (const u64[6]){ fd[k] });
+		return false;
+	}
 	return true;
 }
 
-/* Programs go from header to header, and read of each what its type says. */
-static bool control_ok(u64 buf, u64 len)
+/*
+ * Programs go from header to header, and read of each what its type says. Descriptors for which there is no room in the
+ * program are as control data for which there is none: it ends before them.
+ */
+static bool control_ok(struct msghdr *m)
 {
 	const struct cmsghdr *c;
 	u64 at, size;
 
-	for (at = 0; len - at >= sizeof(*c); at += CMSG_ALIGN(c->len)) {
-		c = (const void *)(buf + at);
-		if (c->len < sizeof(*c) || c->len > len - at)
+	for (at = 0; m->controllen - at >= sizeof(*c); at += CMSG_ALIGN(c->len)) {
+		c = (const void *)(m->control + at);
+		if (c->len < sizeof(*c) || c->len > m->controllen - at)
 			return false;
 		size = c->len - sizeof(*c);
-		if (c->level == SOL_SOCKET && c->type == SCM_RIGHTS &&
-		    (size % sizeof(int) || !are_descriptors((const int *)(c + 1), size / sizeof(int))))
-			return false;
-		if (CMSG_ALIGN(c->len) >= len - at)
+		if (c->level == SOL_SOCKET && c->type == SCM_RIGHTS) {
+			if (size % sizeof(int))
+				return false;
+			if (!take_descriptors((const int *)(c + 1), size / sizeof(int))) {
+				m->controllen = at;
+				m->flags |= MSG_CTRUNC;
+				return true;
+			}
+		}
+		if (CMSG_ALIGN(c->len) >= m->controllen - at)
 			break;
 	}
 	return true;
@@ -205,7 +219,7 @@ static void message_out(long nr, long r, const struct wire *w, struct msghdr *m)
 	memcpy((void *)m->control, w->control, got.controllen);
 	m->controllen = got.controllen;
 	m->flags = got.flags;
-	if (!control_ok(m->control, m->controllen))
+	if (!control_ok(m))
 		shim_lie(nr, r, "its control data is malformed");
 }
 
@@ -402,8 +416,8 @@ long sys_accept(long nr, const u64 args[6])
 	const u64 given[6] = { args[0], args[1], args[2], nr == __NR_accept4 ? args[3] : 0 };
 
 	if (!args[1])
-		return checked(nr, hc_syscall(nr, args[0], 0, 0, given[3], 0, 0), INT_MAX);
-	return with_address(nr, given, INT_MAX);
+		return fds_new(nr, hc_syscall(nr, args[0], 0, 0, given[3], 0, 0));
+	return fds_new(nr, with_address(nr, given, INT_MAX));
 }
 
 long sys_getsockname(long nr, const u64 args[6])

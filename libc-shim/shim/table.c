@@ -37,6 +37,7 @@
 
 #define ZERO		.result = RESULT_ZERO
 #define INT		.result = RESULT_INT
+#define FD		.result = RESULT_FD
 #define U32		.result = RESULT_U32
 #define SURE_INT	.result = RESULT_SURE_INT
 #define SURE_U32	.result = RESULT_SURE_U32
@@ -65,21 +66,6 @@ typedef struct {
 typedef struct {
 	struct __kernel_timespec access, modification;
 } utimens_pair;
-
-static bool are_two_fds(const int fd[2])
-{
-	return fd[0] >= 0 && fd[1] >= 0 && fd[0] != fd[1];
-}
-
-static bool is_fd_pair(long r, const u64 args[6])
-{
-	return are_two_fds((const void *)args[0]);
-}
-
-static bool is_socket_pair(long r, const u64 args[6])
-{
-	return are_two_fds((const void *)args[3]);
-}
 
 static bool is_path(long r, const u64 args[6])
 {
@@ -188,65 +174,65 @@ const struct call call_table[CALL_COUNT] = {
 	RESTARTED(vmsplice, sys_vmsplice, "as readv or writev"),
 
 	/* Files: descriptors */
-	RESTARTED(open, sys_open, "a descriptor"),
-	RESTARTED(openat, sys_open, "a descriptor"),
-	PLAIN(openat2, INT, V, STR, IN_BUF(3, char), V),
-	PLAIN(creat, INT, STR, V),
-	PLAIN(memfd_create, INT, STR, V),
+	RESTARTED(open, sys_open, "a new descriptor"),
+	RESTARTED(openat, sys_open, "a new descriptor"),
+	PLAIN(openat2, FD, V, STR, IN_BUF(3, char), V),
+	PLAIN(creat, FD, STR, V),
+	PLAIN(memfd_create, FD, STR, V),
 	HANDLED(close, sys_close, "zero"),
 	HANDLED(close_range, sys_close_range, "zero"),
-	HANDLED(dup, sys_dup, "a descriptor; the number that was asked for"),
-	HANDLED(dup2, sys_dup, "a descriptor; the number that was asked for"),
-	HANDLED(dup3, sys_dup, "a descriptor; the number that was asked for"),
-	CHECKED(pipe, is_fd_pair, ZERO, OUT(int[2])),
-	CHECKED(pipe2, is_fd_pair, ZERO, OUT(int[2]), V),
-	RESTARTED(fcntl, sys_fcntl, "by command: a number, not below the one asked for"),
-	RESTARTED(ioctl, sys_ioctl, "by command: counts, names with an end, lengths of lists"),
+	HANDLED(dup, sys_dup, "a new descriptor, or the number that was asked for"),
+	HANDLED(dup2, sys_dup, "a new descriptor, or the number that was asked for"),
+	HANDLED(dup3, sys_dup, "a new descriptor, or the number that was asked for"),
+	HANDLED(pipe, sys_pair, "two new descriptors"),
+	HANDLED(pipe2, sys_pair, "two new descriptors"),
+	RESTARTED(fcntl, sys_fcntl, "by command: a number; a new descriptor, not below the one asked for"),
+	RESTARTED(ioctl, sys_ioctl, "by command: counts, names with an end, lengths of lists, a new descriptor"),
 	PLAIN_AGAIN(flock, ZERO, V, V),
 	HANDLED(poll, sys_poll, "as many as it says, events that were asked for"),
 	HANDLED(ppoll, sys_ppoll, "as many as it says, events that were asked for"),
 	HANDLED(select, sys_select, "as many as it says, descriptors that were asked for; not more time than there was"),
 	HANDLED(pselect6, sys_select, "as many as it says, descriptors that were asked for; not more time than there was"),
-	HANDLED(epoll_create, sys_epoll_create, "a descriptor"),
-	HANDLED(epoll_create1, sys_epoll_create, "a descriptor"),
+	HANDLED(epoll_create, sys_epoll_create, "a new descriptor"),
+	HANDLED(epoll_create1, sys_epoll_create, "a new descriptor"),
 	HANDLED(epoll_ctl, sys_epoll_ctl, "zero"),
 	HANDLED(epoll_wait, sys_epoll_wait, "registrations of this instance, each once, events that were asked for"),
 	HANDLED(epoll_pwait, sys_epoll_wait, "registrations of this instance, each once, events that were asked for"),
 	HANDLED(epoll_pwait2, sys_epoll_pwait2, "registrations of this instance, each once, events that were asked for"),
-	HANDLED(eventfd, sys_eventfd, "a descriptor"),
-	HANDLED(eventfd2, sys_eventfd, "a descriptor"),
-	HANDLED(timerfd_create, sys_timerfd_create, "a descriptor"),
+	HANDLED(eventfd, sys_eventfd, "a new descriptor"),
+	HANDLED(eventfd2, sys_eventfd, "a new descriptor"),
+	HANDLED(timerfd_create, sys_timerfd_create, "a new descriptor"),
 	HANDLED(timerfd_settime, sys_timerfd_settime, "times"),
 	HANDLED(timerfd_gettime, sys_timerfd_gettime, "times"),
-	HANDLED(signalfd, sys_signalfd, "a descriptor; the one that was given"),
-	HANDLED(signalfd4, sys_signalfd, "a descriptor; the one that was given"),
-	HANDLED(inotify_init, sys_inotify_init, "a descriptor"),
-	HANDLED(inotify_init1, sys_inotify_init, "a descriptor"),
+	HANDLED(signalfd, sys_signalfd, "a new descriptor, or the one that was given"),
+	HANDLED(signalfd4, sys_signalfd, "a new descriptor, or the one that was given"),
+	HANDLED(inotify_init, sys_inotify_init, "a new descriptor"),
+	HANDLED(inotify_init1, sys_inotify_init, "a new descriptor"),
 	PLAIN(inotify_add_watch, INT, V, STR, V),
 	PLAIN(inotify_rm_watch, ZERO, V, V),
 
 	/* Sockets */
-	PLAIN(socket, INT, V, V, V),
-	CHECKED(socketpair, is_socket_pair, ZERO, V, V, V, OUT(int[2])),
+	PLAIN(socket, FD, V, V, V),
+	HANDLED(socketpair, sys_pair, "two new descriptors"),
 	PLAIN(bind, ZERO, V, IN_BUF(2, char), V),
 	PLAIN_AGAIN(connect, ZERO, V, IN_BUF(2, char), V),
 	PLAIN(listen, ZERO, V, V),
-	RESTARTED(accept, sys_accept, "a descriptor or zero; the address's length"),
-	RESTARTED(accept4, sys_accept, "a descriptor or zero; the address's length"),
-	HANDLED(getsockname, sys_getsockname, "a descriptor or zero; the address's length"),
-	HANDLED(getpeername, sys_getsockname, "a descriptor or zero; the address's length"),
+	RESTARTED(accept, sys_accept, "a new descriptor; the address's length"),
+	RESTARTED(accept4, sys_accept, "a new descriptor; the address's length"),
+	HANDLED(getsockname, sys_getsockname, "zero; the address's length"),
+	HANDLED(getpeername, sys_getsockname, "zero; the address's length"),
 	HANDLED(getsockopt, sys_getsockopt, "the option's length; sizes and numbers of errors"),
 	HANDLED(setsockopt, sys_setsockopt, "zero"),
 	PLAIN(shutdown, ZERO, V, V),
 	RESTARTED(sendto, sys_sendto, "not more than given"),
 	RESTARTED(recvfrom, sys_recvfrom, "not more than asked for; the address's length"),
 	RESTARTED(sendmsg, sys_sendmsg, "not more than given"),
-	RESTARTED(recvmsg, sys_recvmsg, "the same, and control data: lengths, headers, descriptors"),
+	RESTARTED(recvmsg, sys_recvmsg, "the same, and control data: lengths, headers, new descriptors"),
 	RESTARTED(sendmmsg, sys_sendmmsg, "not more than given"),
-	RESTARTED(recvmmsg, sys_recvmmsg, "the same, and control data: lengths, headers, descriptors"),
+	RESTARTED(recvmmsg, sys_recvmmsg, "the same, and control data: lengths, headers, new descriptors"),
 
 	/* Message queues, semaphores */
-	HANDLED(mq_open, sys_mq_open, "a descriptor"),
+	HANDLED(mq_open, sys_mq_open, "a new descriptor"),
 	PLAIN(mq_unlink, ZERO, STR),
 	RESTARTED(mq_timedsend, sys_mq_timedsend, "zero"),
 	RESTARTED(mq_timedreceive, sys_mq_timedreceive, "not more than asked for; the priority"),
@@ -392,9 +378,9 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(personality, U32, V),
 	CHECKED(uname, is_uname, ZERO, OUT(struct new_utsname)),
 	PLAIN(sysinfo, ZERO, OUT(struct sysinfo)),
-	PLAIN(getrlimit, ZERO, V, OUT(struct rlimit)),
-	PLAIN(setrlimit, ZERO, V, IN(struct rlimit)),
-	PLAIN(prlimit64, ZERO, V, V, IN_OPT(struct rlimit64), OUT_OPT(struct rlimit64)),
+	HANDLED(getrlimit, sys_rlimit, "zero; the limit of descriptors is kept to"),
+	HANDLED(setrlimit, sys_rlimit, "zero; the limit of descriptors is kept to"),
+	HANDLED(prlimit64, sys_rlimit, "zero; the limit of descriptors is kept to"),
 	PLAIN(getrusage, ZERO, V, OUT(struct rusage)),
 	PLAIN(getpriority, INT, V, V),
 	PLAIN(setpriority, ZERO, V, V, V),
@@ -445,8 +431,8 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(tgkill, ZERO, V, V, V),
 	PLAIN_AGAIN(wait4, INT, V, OUT_OPT(int), V, OUT_OPT(struct rusage)),
 	[__NR_waitid] = { .name = "waitid", .arg = { V, V, OUT_OPT(siginfo_t), V, OUT_OPT(struct rusage) }, ZERO, .check = is_child, .restarts = true },
-	PLAIN(pidfd_open, INT, V, V),
-	PLAIN(pidfd_getfd, INT, V, V, V),
+	PLAIN(pidfd_open, FD, V, V),
+	PLAIN(pidfd_getfd, FD, V, V, V),
 	PLAIN(pidfd_send_signal, ZERO, V, V, IN_OPT(siginfo_t), V),
 	HANDLED(prctl, sys_prctl, "by command: a number, a name with an end"),
 };

@@ -293,7 +293,7 @@ static long make(u64 flags, const u64 args[6])
 	if (flags & CLONE_THREAD) {
 		if ((flags & THREAD_FLAGS) != THREAD_FLAGS || !args[1])
 			return -EINVAL;
-	} else if (flags & (CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWUSER | CLONE_PIDFD)) {
+	} else if (flags & (CLONE_SIGHAND | CLONE_FILES | CLONE_NEWNS | CLONE_NEWUSER | CLONE_PIDFD)) {
 		return shim_missing(__NR_clone, " with these flags");
 	} else if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
 		return shim_missing(__NR_clone, " of processes that share memory");

@@ -132,6 +132,10 @@ static int rlimit_nofile(void)
 	want_error(open("f", O_RDONLY), EMFILE);
 	want_error(pipe((int *)buffer), EMFILE);
 	want(!setrlimit(RLIMIT_NOFILE, &old) && dup(fd) == 20);
+	r.rlim_cur = 3000;
+	r.rlim_max = old.rlim_max < 3000 ? 3000 : old.rlim_max;
+	want(!setrlimit(RLIMIT_NOFILE, &r) && fcntl(fd, F_DUPFD, 2500) == 2500 && dup2(fd, 2998) == 2998);
+	want(!setrlimit(RLIMIT_NOFILE, &old));
 	return 1;
 }
 

@@ -62,6 +62,8 @@ void fake_reset(void)
 				     .oid = { 2 }, .prot = 3, .kind = INKTAG_KIND_PRIVATE, .prev = 1, .next = NONE };
 	must_be(desc_adopt(&mm_list, d, INKTAG_DESC_MAX, 3));
 	thread_init();
+	sys_close_range(SYS_close_range, (const u64[6]){ 0, 0xffffffff });
+	fake.calls = 0;
 }
 
 /* --- the honest kernel: ARCH_INKTAG_MM over the table of pages ---------------------------------- */

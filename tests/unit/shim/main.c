@@ -26,6 +26,7 @@ int main(void)
 	srunner_add_suite(r, mm_suite());
 	srunner_add_suite(r, marshal_suite());
 	srunner_add_suite(r, socket_suite());
+	srunner_add_suite(r, fds_suite());
 	srunner_add_suite(r, event_suite());
 	srunner_add_suite(r, ipc_suite());
 	srunner_add_suite(r, owners_suite());

@@ -62,6 +62,8 @@ static long row_answer(long nr, const u64 args[6])
 {
 	int i;
 
+	if (row != &call_table[nr])
+		return 0;	/* the test's own closing, and a descriptor that is given back */
 	for (i = 0; i < 6; i++) {
 		asked[i] = args[i];
 		if (row->arg[i].kind == ARG_NONE) {
@@ -88,6 +90,7 @@ static u64 limit(void)
 	case RESULT_ZERO:
 		return 0;
 	case RESULT_INT:
+	case RESULT_FD:
 	case RESULT_SURE_INT:
 		return 0x7fffffff;
 	case RESULT_U32:
@@ -134,6 +137,8 @@ static void try_row(long nr)
 	/* ERESTARTSYS, which the kernel keeps to itself, and the shim too. */
 	if (next_result == -512)
 		next_result = -EINTR;
+	if (row->result == RESULT_FD)
+		must_be(!dispatch(SYS_close_range, (const u64[6]){ 0, -1UL }));
 	if (ended()) {
 		must(fake.check == INKTAG_CHECK_SYSCALL && fake.addr == (u64)nr, "%s: check %d, call %lu", row->name,
 		     fake.check, fake.addr);
@@ -145,9 +150,10 @@ static void try_row(long nr)
 	}
 	r = dispatch(nr, given);
 	must(arena_mark() == mark, "%s: the arena is as before", row->name);
-	must(r == next_result, "%s: result %ld", row->name, r);
+	must(r == (row->result == RESULT_FD && next_result >= 1024 ? -EMFILE : next_result), "%s: result %ld", row->name, r);
 	must(IS_ERR(r) ? !is_sure() : (u64)r <= limit(), "%s: the impossible result %ld was accepted", row->name, r);
 	check_canaries();
+	r = next_result;
 	for (i = 0; i < 6; i++) {
 		const struct arg *a = &row->arg[i];
 		bool out = (a->kind == ARG_OUT || a->kind == ARG_INOUT) && !IS_ERR(r);
@@ -261,7 +267,7 @@ START_TEST(opening)
 		{ O_RDONLY, 0x620000001000, 0 }, { O_RDWR | O_TRUNC | O_DIRECTORY, 0666, 0 }, { O_WRONLY | O_CREAT, 0666, 0666 },
 		{ O_RDWR | O_TMPFILE, 0600, 0600 },
 	};
-	unsigned int i, at;
+	unsigned int i, at, fd = 3;
 
 	fake_reset();
 	fake.answer = open_answer;
@@ -273,8 +279,8 @@ START_TEST(opening)
 			given[at + 1] = calls[i].flags;
 			given[at + 2] = calls[i].mode;
 			given[at + 3] = 0x620000002000;
-			next_result = 3;
-			must_be(dispatch(at ? SYS_openat : SYS_open, given) == 3);
+			next_result = ++fd;
+			must_be(dispatch(at ? SYS_openat : SYS_open, given) == fd);
 			must(asked[at + 1] == calls[i].flags && asked[at + 2] == calls[i].seen && !asked[at + 3], "call %u of %u: 0x%lx",
 			     i, at, asked[at + 2]);
 			must_be(asked[at] >= ARENA_BUF && asked[at] < ARENA_BUF_END && (!at || asked[0] == 77));

@@ -21,6 +21,7 @@ static struct {
 	u8 control[256];
 	int type;		/* SO_TYPE */
 	long thrown;		/* recvfrom without a buffer */
+	int closed[4], closes;
 	/* ... and what it saw. */
 	u64 flags_seen, control_seen, bytes;
 } kernel;
@@ -86,6 +87,9 @@ static long answer(long nr, const u64 args[6])
 	case SYS_getsockopt:
 		must_be(in_arena(args[3], 4) && in_arena(args[4], 4));
 		*(int *)args[3] = kernel.type;
+		return 0;
+	case SYS_close:
+		kernel.closed[kernel.closes++] = args[0];
 		return 0;
 	case SYS_recvfrom:
 		must_be(!args[1]);
@@ -212,6 +216,29 @@ START_TEST(control_data)
 		must(!memcmp(control, cases[k].words, cases[k].len), "%s: it arrives", cases[k].what);
 		must_be(m.msg_iov == &iov && m.msg_control == control && !m.msg_name && m.msg_namelen == 55);
 	}
+}
+END_TEST
+
+/* Descriptors that are open already, and such for which the program has no room: then they are all closed again. */
+START_TEST(rights)
+{
+	const u64 words[] = { H(24, SOL_IP, IP_TTL), 1, RIGHTS(3), FDS(4, 1024), 5 };
+	u64 control[16];
+	u8 buf[8];
+	struct iovec iov = { buf, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 100 };
+
+	reset();
+	kernel.controllen = sizeof(words);
+	memcpy(kernel.control, words, sizeof(words));
+	must_be(!lies(SYS_recvmsg, (const u64[6]){ 3, (u64)&m, 0 }) && fake.result == 1);
+	must_be(m.msg_controllen == 24 && m.msg_flags == MSG_CTRUNC && kernel.closes == 3 && kernel.closed[0] == 1024 &&
+		kernel.closed[1] == 4 && kernel.closed[2] == 5);
+	((int *)kernel.control)[11] = 6;
+	m.msg_controllen = 100;
+	must_be(!lies(SYS_recvmsg, (const u64[6]){ 3, (u64)&m, 0 }) && m.msg_controllen == sizeof(words) && kernel.closes == 3);
+	m.msg_controllen = 100;
+	must_be(lies(SYS_recvmsg, (const u64[6]){ 3, (u64)&m, 0 }));
 }
 END_TEST
 
@@ -439,4 +466,4 @@ START_TEST(options)
 END_TEST
 
 SUITE(socket, SECONDS,
-      { receiving }, { control_data }, { waiting_for_all }, { sending }, { several }, { addresses }, { options })
+      { receiving }, { control_data }, { rights }, { waiting_for_all }, { sending }, { several }, { addresses }, { options })

@@ -128,6 +128,7 @@ Suite *desc_suite(void);
 Suite *mm_suite(void);
 Suite *marshal_suite(void);
 Suite *socket_suite(void);
+Suite *fds_suite(void);
 Suite *event_suite(void);
 Suite *ipc_suite(void);
 Suite *owners_suite(void);
