@@ -138,5 +138,6 @@ Suite *signal_suite(void);
 Suite *futex_suite(void);
 Suite *timer_suite(void);
 Suite *segment_suite(void);
+Suite *exec_suite(void);
 
 #endif
