@@ -21,7 +21,7 @@ struct futex_waiter {
 	struct futex_waiter *next, *prev;	/* in the order in which they came; a ring with `waiters` */
 	u64 addr;
 	u32 bitset;
-	u32 tid;	/* FUTEX_LOCK_PI */
+	u32 tid;	/* FUTEX_LOCK_PI: it is to own the word, and is woken only when it does. Or 0 */
 	bool woken;
 	u32 *word;	/* in the arena */
 };
@@ -59,6 +59,15 @@ void futex_forget_all(void)
 	waiters.next = waiters.prev = &waiters;
 }
 
+/* With the lock held. Returns its word. */
+static u32 *let_go(struct futex_waiter *w)
+{
+	take_off(w);
+	__atomic_store_n(w->word, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+	return w->word;
+}
+
 /* With the lock held: takes off up to count waiters; their words are put into wake, up to max. */
 static u32 wake_locked(u64 addr, u32 count, u32 bitset, u32 **wake, u32 max)
 {
@@ -67,12 +76,9 @@ static u32 wake_locked(u64 addr, u32 count, u32 bitset, u32 **wake, u32 max)
 
 	for (w = waiters.next; w != &waiters && n < count && n < max; w = next) {
 		next = w->next;
-		if (w->addr != addr || !(w->bitset & bitset))
+		if (w->addr != addr || w->tid || !(w->bitset & bitset))
 			continue;
-		take_off(w);
-		wake[n++] = w->word;
-		__atomic_store_n(w->word, 1, __ATOMIC_RELEASE);
-		__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+		wake[n++] = let_go(w);
 	}
 	return n;
 }
@@ -115,7 +121,7 @@ static long requeue(u64 addr, u32 count, u32 move, u64 to, const u32 *expected)
 	}
 	n = wake_locked(addr, count, ALL, wake, WAKE_MAX);
 	for (w = waiters.next; w != &waiters && moved < move; w = w->next) {
-		if (w->addr != addr)
+		if (w->addr != addr || w->tid)
 			continue;
 		w->addr = to;
 		moved++;
@@ -348,16 +354,6 @@ out:
 	return r;
 }
 
-void futex_wake_one(u64 addr)
-{
-	u64 name;
-
-	if (mm_futex_place(addr, &name) == FUTEX_SHARED)
-		shared_wake(shared_word(name), 1);
-	else
-		futex_wake(addr, 1, ALL);
-}
-
 /* --- with the owner's id in the word: FUTEX_LOCK_PI and its kin. Nobody's priority is raised ------------------- */
 
 static struct futex_waiter *first_waiter(u64 addr, const struct futex_waiter *but)
@@ -365,7 +361,7 @@ static struct futex_waiter *first_waiter(u64 addr, const struct futex_waiter *bu
 	struct futex_waiter *w;
 
 	for (w = waiters.next; w != &waiters; w = w->next)
-		if (w != but && w->addr == addr)
+		if (w != but && w->tid && w->addr == addr)
 			return w;
 	return NULL;
 }
@@ -412,11 +408,35 @@ out:
 	return r == -EINTR ? -ERESTARTSYS : r;
 }
 
-/* The next one has it at once: nobody can come between. */
+/* With the lock: the next one has it at once: nobody can come between. Returns its word; NULL: nobody waits. */
+static u32 *hand_over(u64 addr, u32 flags)
+{
+	struct futex_waiter *w = first_waiter(addr, NULL);
+	u32 owner = !w ? 0 : w->tid | (first_waiter(addr, w) ? FUTEX_WAITERS : 0);
+
+	__atomic_store_n((u32 *)addr, owner | flags, __ATOMIC_SEQ_CST);
+	return w ? let_go(w) : NULL;
+}
+
+/* Its owner has died. false: nobody waits to own it. */
+static bool inherit_owned(u64 addr)
+{
+	u32 *wake = NULL, was;
+	bool any;
+
+	lock(&waiters_lock);
+	any = first_waiter(addr, NULL);
+	was = __atomic_load_n((u32 *)addr, __ATOMIC_SEQ_CST);
+	if (any && !(was & FUTEX_TID_MASK))
+		wake = hand_over(addr, was & FUTEX_OWNER_DIED);
+	unlock(&waiters_lock);
+	rouse(&wake, wake != NULL);
+	return any;
+}
+
 static long unlock_owned(u64 addr)
 {
-	u32 *word = (u32 *)addr, *wake = NULL, was;
-	struct futex_waiter *w;
+	u32 *word = (u32 *)addr, *wake, was;
 
 	touch(addr);
 	lock(&waiters_lock);
@@ -425,12 +445,9 @@ static long unlock_owned(u64 addr)
 		unlock(&waiters_lock);
 		return -EPERM;
 	}
-	w = first_waiter(addr, NULL);
-	__atomic_store_n(word, !w ? 0 : w->tid | (first_waiter(addr, w) ? FUTEX_WAITERS : 0), __ATOMIC_SEQ_CST);
-	if (w)
-		wake_locked(addr, 1, ALL, &wake, 1);
+	wake = hand_over(addr, 0);
 	unlock(&waiters_lock);
-	rouse(&wake, w != NULL);
+	rouse(&wake, wake != NULL);
 	return 0;
 }
 
@@ -443,6 +460,16 @@ static long try_owned(u64 addr)
 	r = take_owned(addr, self()->tid);
 	unlock(&waiters_lock);
 	return r;
+}
+
+void futex_wake_one(u64 addr)
+{
+	u64 name;
+
+	if (mm_futex_place(addr, &name) == FUTEX_SHARED)
+		shared_wake(shared_word(name), 1);
+	else if (!inherit_owned(addr))
+		futex_wake(addr, 1, ALL);
 }
 
 /* --- the call ------------------------------------------------------------------------------------------------ */

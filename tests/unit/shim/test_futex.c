@@ -321,6 +321,26 @@ START_TEST(owned)
 }
 END_TEST
 
+/* Who waits to own it is woken only when it does. */
+static void not_woken(void)
+{
+	const u32 was = word;
+
+	must_be(wakes(&word, 9) == 0 && futex(&word, FUTEX_CMP_REQUEUE, 9, (void *)9, &other, was) == 0 && word == was);
+}
+
+START_TEST(owned_and_woken)
+{
+	const struct __kernel_timespec end = { .tv_sec = 1 };
+
+	fresh();
+	word = SECOND;
+	kernel.step[0] = not_woken;
+	kernel.step[1] = a_while;
+	must_be(futex(&word, FUTEX_LOCK_PI, 0, &end, NULL, 0) == -ETIMEDOUT && kernel.sleeps == 2 && word == (SECOND | FUTEX_WAITERS));
+}
+END_TEST
+
 /* --- between processes ----------------------------------------------------------------------------------- */
 
 static u32 *shared;
@@ -408,4 +428,4 @@ END_TEST
 SUITE(futex, SECONDS,
       { false_wakes, ARRAY_SIZE(false_results) }, { changed }, { interrupted, 2 }, { times, 4 }, { many }, { in_order },
       { requeued }, { refused }, { operations },
-      { conditions, ARRAY_SIZE(comparisons) }, { owned }, { count_of_wakes }, { sleep_between }, { of_kernels })
+      { conditions, ARRAY_SIZE(comparisons) }, { owned }, { owned_and_woken }, { count_of_wakes }, { sleep_between }, { of_kernels })

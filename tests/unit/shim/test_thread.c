@@ -396,6 +396,18 @@ START_TEST(releases_to_waiter)
 }
 END_TEST
 
+/* Who waits to own the word, does: else it could think so, and another one get it. */
+START_TEST(releases_to_heir)
+{
+	alone();
+	owns(add(OTHER), owned);
+	new_thread()->clear_tid = 0;
+	kernel.more = dies;
+	must_be(!dispatch(__NR_futex, (const u64[6]){ (u64)&entries[1].word, FUTEX_LOCK_PI_PRIVATE }));
+	must_be(entries[1].word == (MINE | FUTEX_OWNER_DIED));
+}
+END_TEST
+
 static unsigned int groups_ended;
 
 static long counts_groups(long nr, const u64 args[6])
@@ -501,6 +513,6 @@ END_TEST
 
 SUITE(thread, SECONDS,
       { begins, 2 }, { false_ids, 2 * ARRAY_SIZE(false_id) }, { fails, 4 }, { no_memory, 2 }, { refused }, { after_signals, 2 },
-      { ids_come_again }, { told_late }, { joining }, { releases, 2 }, { no_words, 4 }, { releases_to_waiter }, { all_end, 3 },
+      { ids_come_again }, { told_late }, { joining }, { releases, 2 }, { no_words, 4 }, { releases_to_waiter }, { releases_to_heir }, { all_end, 3 },
       { all_end_between_processes, 2 },
       { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
