@@ -50,15 +50,9 @@ static void kernel_mask(u64 mask)
 	arena_release(mark);
 }
 
-/* Those that the shim can leave to wait; and what the program blocks, waits in the kernel. */
-static u64 all_blocked(void)
-{
-	return ~FAULTS | self()->sigmask;
-}
-
 void signal_block_all(void)
 {
-	kernel_mask(all_blocked());
+	kernel_mask(~0UL);
 }
 
 void signal_set_mask(u64 mask)
@@ -699,7 +693,7 @@ static void interrupt_shim(struct thread *t, struct inktag_regs *r, struct ucont
 		return;
 	if (t->deferred_count < DEFERRED_MAX)
 		t->deferred[t->deferred_count++] = *d;
-	kernel->uc_sigmask = all_blocked();
+	kernel->uc_sigmask = ~FAULTS | t->sigmask;
 	if (r->cause == INKTAG_CAUSE_SYSCALL) {
 		if (r->rip == (u64)hc_wait_end && kernel->uc_mcontext.rip == INKTAG_ARENA_BASE) {
 			kernel->uc_mcontext.rip = INKTAG_ARENA_BASE + INKTAG_STUB_SYSCALL_LEN;

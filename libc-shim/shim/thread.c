@@ -171,9 +171,11 @@ static bool is_only_one(const struct thread *t)
 void thread_begin(struct frame *frame)
 {
 	struct thread *t = self();
-	u32 tid = get_tid();
 	bool only;
+	u32 tid;
 
+	signal_register_entry();
+	tid = get_tid();
 	lock(&threads_lock);
 	t->tid = tid;
 	only = is_only_one(t);
@@ -184,7 +186,6 @@ void thread_begin(struct frame *frame)
 	tell_tid(t, t->serial, t->tid);
 	if (t->child_tid)
 		*(u32 *)t->child_tid = t->tid;
-	signal_register_entry();
 	signal_set_mask(t->sigmask);
 }
 
@@ -195,22 +196,39 @@ static void return_on(struct frame *frame, u64 stack)
 	frame->gpr[RSP] = stack + sizeof(u64);
 }
 
-static long make_thread(u64 flags, const u64 args[6], const struct frame *frame)
+/* A new thread's frame, on its own stack. */
+static struct frame *frame_on(u64 stack)
 {
-	struct thread *t = self(), *new;
-	struct frame *at = (struct frame *)((args[1] - sizeof(*at)) & ~15UL);
-	struct clone clone = { .flags = (flags & ~(u64)OWN_FLAGS) };
-	u64 serial;
-	long r;
+	return (struct frame *)((stack - sizeof(struct frame)) & ~15UL);
+}
 
-	if (!user_range_ok(args[1] - 0x1000, 0x1000) ||
-	    (flags & CLONE_PARENT_SETTID && !user_range_ok(args[2], sizeof(u32))))
+/* What is written to the program's memory while all signals are blocked is touched before: its fault, if it is one. */
+static long touch_all(u64 flags, const u64 args[6], const struct frame *frame)
+{
+	struct frame *at = frame_on(args[1]);
+
+	if ((flags & CLONE_THREAD && !user_range_ok(args[1] - 0x1000, 0x1000)) ||
+	    (flags & CLONE_PARENT_SETTID && !user_range_ok(args[2], sizeof(u32))) ||
+	    (flags & CLONE_CHILD_SETTID && !user_range_ok(args[3], sizeof(u32))))
 		return -EFAULT;
 	if (flags & CLONE_PARENT_SETTID)
-		*(u32 *)args[2] = 0;	/* the program's fault, if it is one */
-	*at = *frame;
-	at->gpr[RAX] = 0;
-	return_on(at, args[1]);
+		__atomic_fetch_add((u32 *)args[2], 0, __ATOMIC_RELAXED);
+	if (flags & CLONE_CHILD_SETTID)
+		__atomic_fetch_add((u32 *)args[3], 0, __ATOMIC_RELAXED);
+	if (flags & CLONE_THREAD) {
+		*at = *frame;
+		at->gpr[RAX] = 0;
+		return_on(at, args[1]);
+	}
+	return 0;
+}
+
+static long make_thread(u64 flags, const u64 args[6])
+{
+	struct thread *t = self(), *new;
+	struct clone clone = { .flags = (flags & ~(u64)OWN_FLAGS), .rsp = (u64)frame_on(args[1]) };
+	u64 serial;
+	long r;
 
 	lock(&threads_lock);
 	new = thread_alloc();
@@ -223,7 +241,6 @@ static long make_thread(u64 flags, const u64 args[6], const struct frame *frame)
 	new->child_tid = flags & CLONE_CHILD_SETTID ? args[3] : 0;
 	new->clear_tid = flags & CLONE_CHILD_CLEARTID ? args[3] : 0;
 	clone.fsbase = new->fsbase;
-	clone.rsp = (u64)at;
 	clone.gsbase = (u64)new;
 	clone.kernel_stack = clone.ustack = new->ustack;
 
@@ -283,7 +300,10 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	return 0;
 }
 
-/* Signals are blocked: until the child has a thread of its own, they would find its parent. */
+/*
+ * Signals are blocked: until the child has a thread of its own, they would find its parent; and until it has a signal
+ * entry, the stub would end the process.
+ */
 static long make(u64 flags, const u64 args[6])
 {
 	struct thread *t = self();
@@ -298,13 +318,16 @@ static long make(u64 flags, const u64 args[6])
 	} else if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
 		return shim_missing(__NR_clone, " of processes that share memory");
 	}
+	r = touch_all(flags, args, frame);
+	if (r)
+		return r;
 	signal_block_all();
 	if (t->deferred_count) {
 		/* It shall not come to the child, too. */
 		t->cancelled = 1;
 		r = -EINTR;
 	} else {
-		r = flags & CLONE_THREAD ? make_thread(flags, args, frame) : make_process(flags, args, frame);
+		r = flags & CLONE_THREAD ? make_thread(flags, args) : make_process(flags, args, frame);
 	}
 	signal_set_mask(t->sigmask);
 	return r;
@@ -414,6 +437,7 @@ long sys_exit(long nr, const u64 args[6])
 
 	/* A signal that came at the end would find no thread to take it, and the stub would end the process as well. */
 	signal_block_all();
+	t->unwind = 0;	/* it does not come back */
 	release_robust(t);
 	if (nr == __NR_exit_group) {
 		for (other = t->next; other != t; other = other->next)
@@ -423,5 +447,7 @@ long sys_exit(long nr, const u64 args[6])
 			hc_syscall_must(nr, args[0], 0, 0, 0, 0, 0);
 		hc_exit(args[0]);
 	}
+	/* On this stack a signal would overwrite what is there; and later, the next thread that has this memory. */
+	hc_signal_entry(0, 0);
 	thread_leave_stack(args[0], t->signal_stack + SIGNAL_STACK);
 }

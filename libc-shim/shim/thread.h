@@ -105,7 +105,7 @@ void thread_first(void);
 
 /* signal.c */
 void signal_init(void);
-/* The kernel's mask for this thread becomes all but the program's own faults, or the program's. */
+/* The kernel's mask for this thread becomes all, so that a bad pointer ends the program; or the program's. */
 void signal_block_all(void);
 void signal_set_mask(u64 mask);
 /* Where the kernel goes on after INKTAG_HC_SIGNAL: entry.S. */

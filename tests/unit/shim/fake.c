@@ -262,11 +262,6 @@ long hc_set_fsbase(u64 base)
 	return 0;
 }
 
-long hc_signal_entry(u64 rip, u64 rsp)
-{
-	return 0;
-}
-
 void hc_signal_regs(struct inktag_regs *regs, bool set)
 {
 	if (set)

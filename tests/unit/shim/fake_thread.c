@@ -125,6 +125,31 @@ long dispatch(long nr, const u64 args[6])
 	return f.gpr[RAX];
 }
 
+/* The threads that have one. */
+static struct thread *entries[16];
+
+bool has_entry(const struct thread *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i] == t)
+			return true;
+	return false;
+}
+
+long hc_signal_entry(u64 rip, u64 rsp)
+{
+	struct thread *t = self(), *from = rip ? NULL : t;
+	unsigned int i;
+
+	must_be(rip ? rip == (u64)signal_entry && rsp == (u64)t->signal_stack + SIGNAL_STACK && !has_entry(t) : has_entry(t));
+	for (i = 0; entries[i] != from; i++)
+		must_be(i + 1 < ARRAY_SIZE(entries));
+	entries[i] = rip ? t : NULL;
+	return 0;
+}
+
 void signal_entry(void)
 {
 	abort();	/* the hypervisor's part is the tests': they call signal_came() */
@@ -132,7 +157,14 @@ void signal_entry(void)
 
 long hc_clone(const struct clone *clone)
 {
-	return fake.clone ? fake.clone(clone) : -ENOSYS;
+	long r = fake.clone ? fake.clone(clone) : -ENOSYS;
+	unsigned int i;
+
+	/* In the child of a fork the others are not there. */
+	for (i = 0; !r && i < ARRAY_SIZE(entries); i++)
+		if (entries[i] != self())
+			entries[i] = NULL;
+	return r;
 }
 
 void begin(const struct clone *clone)
@@ -147,7 +179,7 @@ void begin(const struct clone *clone)
 
 void thread_leave_stack(u64 status, void *stack_top)
 {
-	must_be((u8 *)stack_top == self()->signal_stack + SIGNAL_STACK);
+	must_be((u8 *)stack_top == self()->signal_stack + SIGNAL_STACK && !has_entry(self()) && !self()->unwind);
 	thread_end(status);
 }
 

@@ -9,9 +9,8 @@
 
 #define THREAD		(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | \
 			 CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-#define FAULTS		(1UL << (SIGSEGV - 1) | 1UL << (SIGBUS - 1) | 1UL << (SIGFPE - 1) | 1UL << (SIGILL - 1) | 1UL << (SIGTRAP - 1))
 #define UNBLOCKABLE	(1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1))
-#define ALL_BLOCKED	(~FAULTS & ~UNBLOCKABLE)
+#define ALL_BLOCKED	(~UNBLOCKABLE)
 #define MASK		(1UL << (SIGUSR1 - 1))
 #define ENTRY		0x401000UL	/* where clone returns to, on the new stack */
 #define FS		0x500000UL
@@ -36,6 +35,8 @@ static u32 parent_word, child_word;
 
 static long answer(long nr, const u64 args[6])
 {
+	/* A signal that comes before there is an entry ends the process. */
+	must_be(kernel.mask == ALL_BLOCKED || has_entry(self()));
 	if (nr == __NR_gettid)
 		return kernel.id;
 	if (nr == __NR_rt_sigprocmask && args[1])
@@ -94,6 +95,7 @@ static void alone(void)
 	fake.clone = clone_answer;
 	self()->tid = MINE;
 	self()->sigmask = kernel.mask = MASK;
+	signal_register_entry();
 }
 
 static int threads(void)
@@ -196,7 +198,8 @@ START_TEST(refused)
 	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD & ~CLONE_SIGHAND, sp }) == -EINVAL);
 	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD, 0 }) == -EINVAL);
 	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD, 8 }) == -EFAULT);
-	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD, sp, 8, 0 }) == -EFAULT);
+	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD, sp, 8, (u64)&child_word }) == -EFAULT);
+	must_be(dispatch(__NR_clone, (const u64[6]){ THREAD, sp, (u64)&parent_word, 8 }) == -EFAULT);
 	must_be(dispatch(__NR_clone, (const u64[6]){ CLONE_VM, sp }) == -ENOSYS);
 	must_be(dispatch(__NR_clone, (const u64[6]){ CLONE_NEWUSER, sp }) == -ENOSYS);
 	must_be(!kernel.clones && !fake.arenas && threads() == 1 && kernel.mask == MASK);
@@ -215,7 +218,8 @@ START_TEST(after_signals)
 {
 	u64 sp[8] = { 0 };
 	struct frame f = {
-		.gpr = { [RAX] = __NR_clone, [RDI] = _i ? THREAD : SIGCHLD, [RSI] = (u64)&stack[1000], [RSP] = (u64)&sp[4] }, .rip = ENTRY,
+		.gpr = { [RAX] = __NR_clone, [RDI] = _i ? THREAD : SIGCHLD, [RSI] = (u64)&stack[1000], [RDX] = (u64)&parent_word,
+			 [R10] = (u64)&child_word, [RSP] = (u64)&sp[4] }, .rip = ENTRY,
 	};
 
 	alone();
@@ -266,6 +270,7 @@ static long made_late(const struct clone *clone)
 	must_be(add(THIRD) == t);
 	become(maker);
 	memcpy(&fake.end, &end, sizeof(end));
+	kernel.order = CHILD_FIRST;
 	return NEW;
 }
 

@@ -18,6 +18,8 @@ void enter(struct frame *f);
 void become(struct thread *t);
 /* The page fault in the middle of a call for which signal_came() gave it up: the call fails, in enter(). */
 void give_up(void);
+/* Can a signal come to it? */
+bool has_entry(const struct thread *t);
 /* A thread that was prepared: its first code, until it goes on in the program with the registers at clone->rsp. */
 void begin(const struct clone *clone);
 
