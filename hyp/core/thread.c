@@ -204,11 +204,11 @@ int ink_thread_clone(struct ink_thread *t, struct ink_hap *hap, const struct ink
 	new->ret.regs.fsbase = clone->fsbase;
 	new->ret.regs.gsbase = clone->gsbase;
 	new->ret.ustack = clone->ustack;
-	new->signal_rip = t->signal_rip;
-	new->signal_rsp = t->signal_rsp;
 	ink_xstate_copy(new->xstate, t->xstate);
 	t->ret.child = new->handle;
-	if (hap != t->hap) {
+	if (hap != t->hap) {	/* I4: in one address space, each needs a signal stack of its own */
+		new->signal_rip = t->signal_rip;
+		new->signal_rsp = t->signal_rsp;
 		t->forking = true;
 		t->hap->forks++;
 	}

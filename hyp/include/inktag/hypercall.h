@@ -195,7 +195,8 @@ struct inktag_start {
 
 /*
  * From T: where this thread goes on when the kernel delivers a signal: RIP = RBX, RSP = RCX. RBX = 0:
- * nowhere, as at first; a thread made by INKTAG_HC_CLONE has its maker's. EINVAL: not below INKTAG_USER_END.
+ * nowhere, as at first; the thread of a process made by INKTAG_HC_CLONE has its maker's. EINVAL: not below
+ * INKTAG_USER_END.
  */
 #define INKTAG_HC_SIGNAL_ENTRY	INKTAG_HC(27)
 
