@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
 #include <linux/inotify.h>
+#include <linux/limits.h>
 #include <linux/signalfd.h>
 #include <linux/time.h>
 #include <linux/timerfd.h>
@@ -256,7 +257,7 @@ static bool is_inotify(const char *buf, u64 len)
 
 	for (at = 0; at < len; at += sizeof(*e) + e->len) {
 		e = (const void *)(buf + at);
-		if (len - at < sizeof(*e) || e->len > len - at - sizeof(*e))
+		if (len - at < sizeof(*e) || e->len > len - at - sizeof(*e) || e->len > NAME_MAX + 1)
 			return false;
 		if (e->len && shim_strnlen(e->name, e->len) == e->len)
 			return false;

@@ -26,6 +26,9 @@ struct dirent64 {
 	char name[];
 };
 
+/* The longest record: a libc copies it into its struct dirent. */
+#define DIRENT_MAX	((offsetof(struct dirent64, name) + NAME_MAX + 1 + 7) & ~7UL)
+
 void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program)
 {
 	u64 n;
@@ -356,10 +359,10 @@ static bool dirents_ok(const char *buf, u64 len)
 	for (at = 0; at < len; at += d->reclen) {
 		d = (const void *)(buf + at);
 		if (len - at <= offsetof(struct dirent64, name) || d->reclen > len - at || d->reclen % 8 ||
-		    d->reclen <= offsetof(struct dirent64, name))
+		    d->reclen <= offsetof(struct dirent64, name) || d->reclen > DIRENT_MAX)
 			return false;
 		room = d->reclen - offsetof(struct dirent64, name);
-		if (!d->name[0] || shim_strnlen(d->name, room) == room)
+		if (!d->name[0] || shim_strnlen(d->name, room) == room || shim_strnlen(d->name, room) > NAME_MAX)
 			return false;
 		for (room = 0; d->name[room]; room++)
 			if (d->name[room] == '/')

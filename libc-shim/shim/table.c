@@ -290,7 +290,7 @@ const struct call call_table[CALL_COUNT] = {
 	PLAIN(fchdir, ZERO, V),
 	PLAIN(chroot, ZERO, STR),
 	CHECKED(getcwd, is_path, ARG(1), OUT_BUF(1, char), V),
-	HANDLED(getdents64, sys_getdents64, "not more than asked for; records, names without slashes"),
+	HANDLED(getdents64, sys_getdents64, "not more than asked for; records; names without slashes and not longer than NAME_MAX"),
 	HANDLED(getxattr, sys_getxattr, "not more than asked for, or than there can be"),
 	HANDLED(lgetxattr, sys_getxattr, "not more than asked for, or than there can be"),
 	HANDLED(fgetxattr, sys_getxattr, "not more than asked for, or than there can be"),

@@ -707,7 +707,7 @@ START_TEST(room_of_others)
 }
 END_TEST
 
-static u8 content[256];
+static u8 content[512];
 static long length;
 static bool is_closed_meanwhile;
 
@@ -786,6 +786,28 @@ START_TEST(forms)
 }
 END_TEST
 
+/* A program has room for a name of NAME_MAX bytes. */
+START_TEST(names)
+{
+	const u32 record[4] = { 1, 2, 3, 256 }, longer[4] = { 1, 2, 3, 272 };
+	u64 buf[64];
+
+	reset();
+	fake.answer = read_answer;
+	kernel.fd = 20;
+	must_be(call(SYS_inotify_init1, 0, 0, 0, 0) == 20);
+	memset(content, 0, sizeof(content));
+	memset(content + 16, 'n', 255);
+	memcpy(content, record, 16);
+	length = 16 + 256;
+	must_be(!lies(SYS_read, (const u64[6]){ 20, (u64)buf, sizeof(buf) }) && fake.result == length);
+	content[16 + 255] = 'n';
+	memcpy(content, longer, 16);
+	length = 16 + 272;
+	must_be(lies(SYS_read, (const u64[6]){ 20, (u64)buf, sizeof(buf) }));
+}
+END_TEST
+
 /* --- timers ------------------------------------------------------------------------------------------- */
 
 static u64 timer_seen[4], timer_told[4];
@@ -845,4 +867,4 @@ END_TEST
 
 SUITE(event, 120,
       { reports }, { changes }, { descriptors }, { numbers }, { twin }, { changes_at_once }, { threads },
-      { events_of_others }, { lies_of_others, 4 }, { room_of_others }, { forms }, { timers })
+      { events_of_others }, { lies_of_others, 4 }, { room_of_others }, { forms }, { names }, { timers })

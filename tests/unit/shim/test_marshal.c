@@ -498,6 +498,37 @@ START_TEST(directory_entries)
 }
 END_TEST
 
+static char long_record[512] __attribute__((aligned(8)));
+
+static long long_record_answer(long nr, const u64 args[6])
+{
+	memcpy((void *)args[1], long_record, sizeof(long_record));
+	return next_result;
+}
+
+/* A libc has room for a name of NAME_MAX bytes, and for the record that has one. */
+START_TEST(directory_names)
+{
+	static const struct {
+		u16 reclen;
+		u32 length;
+		bool is_lie;
+	} cases[] = { { 280, 255 }, { 280, 256, true }, { 280, 260, true }, { 288, 256, true }, { 288, 3, true }, { 512, 400, true } };
+	struct record *d = (struct record *)long_record;
+	u64 buf[64];
+	unsigned int i;
+
+	fake_reset();
+	fake.answer = long_record_answer;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		memset(long_record, 0, sizeof(long_record));
+		d->reclen = next_result = cases[i].reclen;
+		memset(long_record + offsetof(struct record, name), 'n', cases[i].length);
+		must(lies(SYS_getdents64, (const u64[6]){ 3, (u64)buf, sizeof(buf) }) == cases[i].is_lie, "case %u", i);
+	}
+}
+END_TEST
+
 static short revents[3];
 
 static long poll_answer(long nr, const u64 args[6])
@@ -704,5 +735,5 @@ END_TEST
 
 SUITE(marshal, 120,
       { rows }, { bad_pointers }, { missing }, { long_names }, { opening }, { data, ARRAY_SIZE(transfers) },
-      { vectors }, { directory_entries }, { poll_events }, { clocks }, { sleeps }, { select_time }, { randomness },
+      { vectors }, { directory_entries }, { directory_names }, { poll_events }, { clocks }, { sleeps }, { select_time }, { randomness },
       { texts })
