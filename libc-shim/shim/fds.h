@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fds.h - what the shim remembers of descriptors; see fds.c. Each function takes the lock itself. It also guards what
- * ipc.c remembers.
+ * fds.h - what the shim remembers of descriptors; see fds.c. Each function takes the lock itself.
  */
 #ifndef SHIM_FDS_H
 #define SHIM_FDS_H

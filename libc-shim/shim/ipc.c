@@ -9,10 +9,125 @@
 #include <linux/sem.h>
 #include <linux/time.h>
 #include "command.h"
-#include "fds.h"
 
 #define MESSAGE_MAX	(ARENA_PIECE - sizeof(u64))
-#define SETS_KNOWN	64
+#define KNOWN		256
+
+/* --- how large a thing of System V is -------------------------------------------------------------------- */
+
+/*
+ * As the program knows: it made it, or asked for one that is no smaller, or was told by IPC_STAT. The size never changes,
+ * and while a thing is there no other one has its id. Linux gives the id of one that is removed again after thousands of
+ * others only.
+ */
+static struct known {
+	u8 kind;	/* enum ipc_kind; 0: free */
+	bool keyed;	/* key is known */
+	bool exact;	/* it is not larger, either */
+	bool removed;	/* by this program: the id may be another one's now. A segment stays while it is attached */
+	int id, key;
+	u64 size;
+} known[KNOWN];
+static u32 known_next;
+struct lock sizes_lock;
+
+/* With sizes_lock; NULL: nothing is known. */
+static struct known *find(enum ipc_kind kind, int id)
+{
+	struct known *k;
+
+	for (k = known; k < known + KNOWN; k++)
+		if (k->kind == kind && k->id == id)
+			return k;
+	return NULL;
+}
+
+static struct known *find_or_add(enum ipc_kind kind, int id)
+{
+	struct known *k = find(kind, id);
+	u32 i;
+
+	if (k)
+		return k;
+	for (i = 0; i < KNOWN && known[i].kind; i++)
+		;
+	if (i == KNOWN)
+		i = known_next++ % KNOWN;
+	known[i] = (struct known){ .kind = kind, .id = id };
+	return &known[i];
+}
+
+long ipc_got(long nr, enum ipc_kind kind, long id, const u64 args[6], u64 size)
+{
+	const int key = args[0];
+	const bool made = key == IPC_PRIVATE || (args[2] & (IPC_CREAT | IPC_EXCL)) == (IPC_CREAT | IPC_EXCL);
+	const char *lie = NULL;
+	struct known *k;
+
+	if (IS_ERR(id))
+		return id;
+	lock(&sizes_lock);
+	k = find(kind, id);
+	if (k && k->removed) {
+		*k = (struct known){ 0 };
+		k = NULL;
+	}
+	if (k && (made || (k->keyed && k->key != key)))
+		lie = "it is another one's";
+	else if (k && k->exact && size > k->size)
+		lie = "it is smaller than that";
+	k = find_or_add(kind, id);
+	k->keyed = true;
+	k->key = key;
+	k->exact |= made;
+	if (size > k->size)
+		k->size = size;
+	unlock(&sizes_lock);
+	if (lie)
+		shim_lie(nr, id, lie);
+	return id;
+}
+
+void ipc_told(long nr, enum ipc_kind kind, int id, u64 size)
+{
+	struct known *k;
+	bool lie;
+
+	lock(&sizes_lock);
+	k = find_or_add(kind, id);
+	lie = k->exact ? size != k->size : size < k->size;
+	if (!lie) {
+		k->exact = true;
+		k->size = size;
+	}
+	unlock(&sizes_lock);
+	if (lie)
+		shim_lie(nr, size, "it is not of this size");
+}
+
+void ipc_removed(enum ipc_kind kind, int id)
+{
+	struct known *k;
+
+	lock(&sizes_lock);
+	k = find(kind, id);
+	if (k)
+		k->removed = true;
+	unlock(&sizes_lock);
+}
+
+/* 0: nothing is known. */
+static u64 ipc_size(enum ipc_kind kind, int id)
+{
+	const struct known *k;
+	u64 size;
+
+	lock(&sizes_lock);
+	k = find(kind, id);
+	size = k ? k->size : 0;
+	unlock(&sizes_lock);
+	return size;
+}
 
 /* --- POSIX message queues --------------------------------------------------------------------------------- */
 
@@ -196,49 +311,11 @@ long sys_msgctl(long nr, const u64 args[6])
 
 /* --- System V semaphores ---------------------------------------------------------------------------------- */
 
-/*
- * How many semaphores a set has, as the program believes: it said so itself, or was told by IPC_STAT. GETALL and SETALL
- * move so many, whatever the kernel says by then. Under lock(&files_lock).
- */
-static struct {
-	int id;
-	u32 count;	/* 0: no set */
-} sets[SETS_KNOWN];
-static u32 sets_next;
-
-static void remember(int id, u32 count)
-{
-	u32 i;
-
-	lock(&files_lock);
-	for (i = 0; i < SETS_KNOWN && sets[i].count && sets[i].id != id; i++)
-		;
-	if (i == SETS_KNOWN)
-		i = sets_next++ % SETS_KNOWN;
-	sets[i].id = id;
-	sets[i].count = count;
-	unlock(&files_lock);
-}
-
-static u32 recall(int id)
-{
-	u32 i, count = 0;
-
-	lock(&files_lock);
-	for (i = 0; i < SETS_KNOWN; i++)
-		if (sets[i].count && sets[i].id == id)
-			count = sets[i].count;
-	unlock(&files_lock);
-	return count;
-}
-
 long sys_semget(long nr, const u64 args[6])
 {
 	long r = checked(nr, hc_syscall(nr, args[0], args[1], args[2], 0, 0, 0), 0x7fffffff);
 
-	if (!IS_ERR(r) && (int)args[1] > 0)
-		remember(r, args[1]);
-	return r;
+	return ipc_got(nr, IPC_SEMAPHORES, r, args, (int)args[1] > 0 ? args[1] : 0);
 }
 
 static bool is_semaphore_value(long r, const u64 args[6])
@@ -264,7 +341,7 @@ static const struct command semaphore_commands[] = {
 /* All values of a set at once. The kernel's buffer has room for any set, the program's for the one that it knows. */
 static long all_values(long nr, const u64 args[6])
 {
-	u64 mark = arena_mark(), size = recall(args[0]) * sizeof(u16);
+	u64 mark = arena_mark(), size = ipc_size(IPC_SEMAPHORES, args[0]) * sizeof(u16);
 	bool is_set = (u32)args[2] == SETALL;
 	void *buf;
 	long r = -ENOMEM;
@@ -296,6 +373,8 @@ long sys_semctl(long nr, const u64 args[6])
 		return all_values(nr, args);
 	r = command_call(nr, args, 2, semaphore_commands, ARRAY_SIZE(semaphore_commands), -EINVAL);
 	if (!IS_ERR(r) && (u32)args[2] == IPC_STAT)
-		remember(args[0], ((const struct semid64_ds *)args[3])->sem_nsems);
+		ipc_told(nr, IPC_SEMAPHORES, args[0], ((const struct semid64_ds *)args[3])->sem_nsems);
+	if (!r && (u32)args[2] == IPC_RMID)
+		ipc_removed(IPC_SEMAPHORES, args[0]);
 	return r;
 }

@@ -25,9 +25,20 @@ static const struct command commands[] = {
 	{ SHM_UNLOCK, ARG_NONE },
 };
 
+long sys_shmget(long nr, const u64 args[6])
+{
+	return ipc_got(nr, IPC_SEGMENT, checked(nr, hc_syscall(nr, args[0], args[1], args[2], 0, 0, 0), 0x7fffffff), args, args[1]);
+}
+
 long sys_shmctl(long nr, const u64 args[6])
 {
-	return command_call(nr, args, 1, commands, ARRAY_SIZE(commands), -EINVAL);
+	long r = command_call(nr, args, 1, commands, ARRAY_SIZE(commands), -EINVAL);
+
+	if (!IS_ERR(r) && (u32)args[1] == IPC_STAT)
+		ipc_told(nr, IPC_SEGMENT, args[0], ((const struct shmid64_ds *)args[2])->shm_segsz);
+	if (!r && (u32)args[1] == IPC_RMID)
+		ipc_removed(IPC_SEGMENT, args[0]);
+	return r;
 }
 
 static long size_of(int id, u64 *size)

@@ -125,7 +125,7 @@ struct lock {
 
 void lock(struct lock *l);
 void unlock(struct lock *l);
-extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock, timers_lock;
+extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock, timers_lock, sizes_lock;
 
 u64 arena_mark(void);
 void arena_release(u64 mark);
@@ -287,6 +287,7 @@ long sys_timer_settime(long nr, const u64 args[6]);
 long sys_timer_delete(long nr, const u64 args[6]);
 
 /* segment.c */
+long sys_shmget(long nr, const u64 args[6]);
 long sys_shmctl(long nr, const u64 args[6]);
 long sys_shmat(long nr, const u64 args[6]);
 long sys_shmdt(long nr, const u64 args[6]);
@@ -347,7 +348,14 @@ long sys_setsockopt(long nr, const u64 args[6]);
 long sys_prctl(long nr, const u64 args[6]);
 long sys_syslog(long nr, const u64 args[6]);
 
-/* ipc.c */
+/*
+ * ipc.c. What the program knows of the sizes of semaphore sets and segments. got: id is the answer to semget or shmget,
+ * size what was asked for; an error is passed on. told: by IPC_STAT. What cannot be is a lie.
+ */
+enum ipc_kind { IPC_SEMAPHORES = 1, IPC_SEGMENT };
+long ipc_got(long nr, enum ipc_kind kind, long id, const u64 args[6], u64 size);
+void ipc_told(long nr, enum ipc_kind kind, int id, u64 size);
+void ipc_removed(enum ipc_kind kind, int id);
 long sys_mq_open(long nr, const u64 args[6]);
 long sys_mq_timedsend(long nr, const u64 args[6]);
 long sys_mq_timedreceive(long nr, const u64 args[6]);

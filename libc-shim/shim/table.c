@@ -242,10 +242,10 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(msgsnd, sys_msgsnd, "zero"),
 	HANDLED(msgrcv, sys_msgrcv, "not more than asked for; the type"),
 	HANDLED(msgctl, sys_msgctl, "a number"),
-	HANDLED(semget, sys_semget, "a number"),
+	HANDLED(semget, sys_semget, "a number that no other one has"),
 	PLAIN(semop, ZERO, V, IN_BUF(2, struct sembuf), V),
 	PLAIN(semtimedop, ZERO, V, IN_BUF(2, struct sembuf), V, IN_OPT(struct __kernel_timespec)),
-	HANDLED(semctl, sys_semctl, "a value that a semaphore can have; as many as the program knows of"),
+	HANDLED(semctl, sys_semctl, "a value that a semaphore can have; as many as the program knows of, and no other number"),
 
 	/* Files: names and attributes */
 	CHECKED(stat, is_stat, ZERO, STR, OUT(struct stat)),
@@ -323,8 +323,8 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(munlockall, sys_mlockall, "not asked: the list of mappings"),
 	MAPPING(mincore, sys_mincore, "the list of mappings; one bit for each page is believed"),
 	MAPPING(brk, sys_brk, "the list of mappings (mm.c)"),
-	PLAIN(shmget, INT, V, V, V),
-	HANDLED(shmctl, sys_shmctl, "a number; a size is bounded where it is used"),
+	HANDLED(shmget, sys_shmget, "a number that no other one has"),
+	HANDLED(shmctl, sys_shmctl, "a number; the size is as the program knows it"),
 	MAPPING(shmat, sys_shmat, "the address that was asked for"),
 	MAPPING(shmdt, sys_shmdt, "the list of mappings (mm.c)"),
 

@@ -63,7 +63,8 @@ void thread_first(void)
 /*
  * What a fork may not find half done. Locks are taken in this order, before signals are of any concern.
  */
-static struct lock *const all_locks[] = { &threads_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock, &timers_lock };
+static struct lock *const all_locks[] = { &threads_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock, &timers_lock,
+					   &sizes_lock };
 
 static void lock_all(void)
 {

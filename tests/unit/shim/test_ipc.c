@@ -137,13 +137,55 @@ START_TEST(semaphores)
 	kernel.result = 0x80000000;
 	must_be(is_lie(SYS_semget, 1, 3, 0, 0));
 	/* More sets than are remembered: the oldest are forgotten, none is mixed up. */
-	for (i = 100; i < 200; i++) {
+	for (i = 100; i < 400; i++) {
 		kernel.result = i;
 		must_be(call(SYS_semget, 1, i - 95, 0, 0) == i);
 	}
 	kernel.result = 0;
 	memset(all, CANARY, sizeof(all));
 	must_be(call(SYS_semctl, 7, 0, GETALL, (u64)all) == -ENOSYS);
+}
+END_TEST
+
+/* The program makes or looks for a set, and is told this id; then what IPC_STAT says of how many are in it. */
+static bool is_set(int key, u32 count, int flags, int id)
+{
+	answers(id, 0, "", 0);
+	return !is_lie(SYS_semget, key, count, flags, 0);
+}
+
+static bool has_count(int id, u64 count)
+{
+	struct semid_ds ds = { .sem_nsems = count };
+
+	answers(0, 3, &ds, sizeof(ds));
+	return !is_lie(SYS_semctl, id, 0, IPC_STAT, (u64)&ds);
+}
+
+/* No two sets have one id, and none has another size than the program knows. */
+START_TEST(sets)
+{
+	u16 all[8];
+
+	fake_reset();
+	must_be(is_set(IPC_PRIVATE, 2, 0, 5) && is_set(IPC_PRIVATE, 2, 0, 6));
+	must_be(!is_set(IPC_PRIVATE, 250, 0, 5));
+	must_be(!is_set(IPC_PRIVATE, 2, 0, 5) && !is_set(9, 2, 0, 5));
+	must_be(is_set(7, 3, IPC_CREAT, 8) && is_set(7, 5, 0, 8) && !is_set(9, 5, 0, 8) && !is_set(7, 5, IPC_CREAT | IPC_EXCL, 8));
+	must_be(is_set(10, 3, IPC_CREAT | IPC_EXCL, 11) && is_set(10, 0, 0, 11) && !is_set(10, 4, 0, 11));
+	fake_reset();
+	must_be(is_set(IPC_PRIVATE, 2, 0, 20) && has_count(20, 2) && !has_count(20, 3) && is_set(IPC_PRIVATE, 2, 0, 21) && !has_count(21, 1));
+	must_be(is_set(1, 2, 0, 22) && has_count(22, 5) && has_count(22, 5) && !has_count(22, 6));
+	must_be(is_set(2, 2, 0, 23) && !has_count(23, 1));
+	must_be(has_count(24, 4) && is_set(3, 2, 0, 24) && has_count(24, 4) && has_count(25, 4) && !is_set(3, 5, 0, 25));
+	/* One that is removed. */
+	answers(0, 0, "", 0);
+	must_be(!call(SYS_semctl, 24, 0, IPC_RMID, 0) && is_set(IPC_PRIVATE, 1, 0, 24));
+	kernel.at = 3;
+	kernel.len = 64;
+	kernel.result = 0;
+	memset(all, CANARY, sizeof(all));
+	must_be(!call(SYS_semctl, 24, 0, GETALL, (u64)all) && !all[0] && all[1] == 0x5a5a);
 }
 END_TEST
 
@@ -438,5 +480,5 @@ START_TEST(small)
 END_TEST
 
 SUITE(ipc, SECONDS,
-      { message_types }, { semaphores }, { posix_queues }, { attributes }, { commands }, { row_checks }, { offsets },
+      { message_types }, { semaphores }, { sets }, { posix_queues }, { attributes }, { commands }, { row_checks }, { offsets },
       { small })

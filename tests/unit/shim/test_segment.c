@@ -18,6 +18,10 @@ static struct {
 
 static long answer(long nr, const u64 args[6])
 {
+	if (nr == SYS_shmget)
+		return ID;
+	if (nr == SYS_shmctl && args[1] == IPC_RMID)
+		return 0;
 	if (nr == SYS_shmctl) {
 		must_be(args[0] == ID && args[2] >= ARENA_BUF && args[2] < ARENA_BUF_END);
 		((struct shmid64_ds *)args[2])->shm_segsz = kernel.size;
@@ -173,5 +177,36 @@ START_TEST(numbers)
 }
 END_TEST
 
+/* A segment is as large as it was made, and not smaller than what was asked for. */
+START_TEST(known_sizes)
+{
+	struct shmid64_ds ds;
+	u64 made = 3 * PAGE;
+
+	fresh(made);
+	must_be(!lies(SYS_shmget, (const u64[6]){ _i ? 9 : IPC_PRIVATE, made, IPC_CREAT }) && fake.result == ID);
+	must_be(attach(0, 0) == (long)kernel.at && !lies(SYS_shmctl, (const u64[6]){ ID, IPC_STAT, (u64)&ds }));
+	/* It is another one's; or nobody's, who may have it by that key. */
+	must_be(lies(SYS_shmget, (const u64[6]){ IPC_PRIVATE, made, IPC_CREAT }) && lies(SYS_shmget, (const u64[6]){ 10, PAGE }));
+	must_be(lies(SYS_shmget, (const u64[6]){ 9, made + 1 }));
+	kernel.size = made - 1;
+	must_be(lies(SYS_shmat, (const u64[6]){ ID }));
+	fresh(PAGE);
+	kernel.at = 0;
+	must_be(!lies(SYS_shmctl, (const u64[6]){ ID, IPC_RMID }) && !lies(SYS_shmget, (const u64[6]){ _i ? 9 : IPC_PRIVATE, made, IPC_CREAT }));
+	must_be(lies(SYS_shmat, (const u64[6]){ ID }) && !kernel.at && lies(SYS_shmctl, (const u64[6]){ ID, IPC_STAT, (u64)&ds }));
+	/* Who made it knows that it is not larger. */
+	kernel.size = 4 * PAGE;
+	must_be(!lies(SYS_shmctl, (const u64[6]){ ID, IPC_RMID }) && !lies(SYS_shmget, (const u64[6]){ _i ? 9 : IPC_PRIVATE, made, IPC_CREAT }));
+	must_be(lies(SYS_shmctl, (const u64[6]){ ID, IPC_STAT, (u64)&ds }) == !_i);
+	/* Also of one that is removed, and attached. */
+	kernel.size = made;
+	must_be(!lies(SYS_shmctl, (const u64[6]){ ID, IPC_RMID }) && !lies(SYS_shmget, (const u64[6]){ IPC_PRIVATE, made, IPC_CREAT }));
+	must_be(attach(0, 0) > 0 && !lies(SYS_shmctl, (const u64[6]){ ID, IPC_RMID }));
+	kernel.size = PAGE;
+	must_be(lies(SYS_shmat, (const u64[6]){ ID }));
+}
+END_TEST
+
 SUITE(segment, SECONDS,
-      { attached, 3 }, { taken }, { false_sizes, 6 }, { false_places, 5 }, { false_room }, { fails, 4 }, { numbers })
+      { attached, 3 }, { taken }, { false_sizes, 6 }, { false_places, 5 }, { false_room }, { fails, 4 }, { numbers }, { known_sizes, 2 })

@@ -114,7 +114,7 @@ static int threads(void)
 static bool locks_are_free(void)
 {
 	return !threads_lock.state && !files_lock.state && !mm_lock.state && !waiters_lock.state && !actions_lock.state &&
-	       !timers_lock.state && !self()->locks;
+	       !timers_lock.state && !sizes_lock.state && !self()->locks;
 }
 
 /* --- beginning ------------------------------------------------------------------------------------------ */
