@@ -76,6 +76,7 @@ static struct {
 	struct inktag_mm mm;
 	struct user_regs_struct mm_regs;
 	bool in_mm, in_attach;
+	uint64_t attributes;
 	EVP_MD_CTX *sha;
 } hap;
 
@@ -382,6 +383,7 @@ static void on_syscall(void)
 		return;
 	if (r.rdi == ARCH_INKTAG_ATTACH) {
 		hap.attached = hap.in_attach = true;
+		hap.attributes = r.rsi;
 		r.orig_rax = -1;
 		set_regs(&r);
 	} else if (r.rdi == ARCH_INKTAG_MM && hap.attached) {
@@ -419,12 +421,13 @@ static long hap_add(uint64_t addr, uint64_t n, uint64_t token)
 static void hap_start(struct user_regs_struct *r)
 {
 	unsigned char sum[32];
-	uint64_t measured[2];
+	uint64_t measured[3];
 	unsigned int n, i;
 
 	peek(r->rcx, &hap.start, sizeof(hap.start));
 	measured[0] = hap.start.entry;
 	measured[1] = hap.start.rsp;
+	measured[2] = hap.attributes;
 	EVP_DigestUpdate(hap.sha, measured, sizeof(measured));
 	EVP_DigestFinal_ex(hap.sha, sum, &n);
 	if (opt.measure) {
