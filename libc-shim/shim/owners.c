@@ -8,9 +8,10 @@
  * part of, from before it can own anything until it has released all of it. Whether a HAP has ended, the hypervisor knows.
  * An id that stands there with no HAP that lives is nobody's who could still own something.
  *
- * Entries are taken and given back by one atomic exchange each, as a lock could be held by one that was killed. The kernel
- * may give out an id twice: then both must have ended.
+ * Entries are taken and given back by one atomic exchange each, as a lock could be held by one that was killed. An id that
+ * the kernel gives to two threads that live is a lie: each would own the other's mutexes.
  */
+#include <asm/unistd.h>
 #include "thread.h"
 
 #define OWNERS_SIZE	(2 * INKTAG_PAGE_SIZE)
@@ -56,11 +57,20 @@ static bool take(u64 new, bool ended)
 
 void owners_add(struct thread *t)
 {
+	u64 e;
+	u32 i;
+
 	if (!owners || t->is_owner || !t->tid)
 		return;
 	t->is_owner = true;
 	if (!take(entry_of(t->tid), false) && !take(entry_of(t->tid), true))
 		__atomic_store_n(&owners->incomplete, 1, __ATOMIC_SEQ_CST);
+	/* Now that its own entry is there: of two that come at once, one finds the other. */
+	for (i = 0; i < OWNERS_MAX; i++) {
+		e = __atomic_load_n(&owners->entry[i], __ATOMIC_SEQ_CST);
+		if ((u32)e == t->tid && e != entry_of(t->tid) && !hc_ended(e >> 32))
+			shim_lie(__NR_gettid, t->tid, "a thread of another process has it");
+	}
 }
 
 void owners_remove(struct thread *t)

@@ -51,12 +51,16 @@ END_TEST
 START_TEST(an_id_given_twice)
 {
 	family();
-	fake_process(2, 100);
+	if (!ended()) {
+		fake_process(2, 100);
+		must(false, "two that live have one id");
+	}
+	must_be(fake.check == INKTAG_CHECK_SYSCALL && owners_lives(100));
+	ends(1);
 	ends(2);
+	fake_process(3, 100);
 	must_be(owners_lives(100));
 	fake_process(3, 100);
-	ends(1);
-	must_be(owners_lives(100));
 	ends(3);
 	must_be(!owners_lives(100));
 }

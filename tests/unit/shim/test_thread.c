@@ -439,11 +439,16 @@ START_TEST(all_end)
 }
 END_TEST
 
+static void share_memory(void)
+{
+	must_be(!lies(__NR_mmap, (const u64[6]){ 0, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0 }) && fake.result > 0);
+}
+
 /* Other processes have these words. */
 START_TEST(all_end_between_processes)
 {
 	alone();
-	must_be(!lies(__NR_mmap, (const u64[6]){ 0, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0 }));
+	share_memory();
 	entries = (struct entry *)fake.result;
 	owns(_i ? add(OTHER) : self(), owned);
 	if (!_i)
@@ -453,6 +458,17 @@ START_TEST(all_end_between_processes)
 END_TEST
 
 /* --- processes ------------------------------------------------------------------------------------------- */
+
+/* In shared memory an id says whose a mutex is: it has to mean the same to all. */
+START_TEST(ids_of_its_own)
+{
+	alone();
+	must_be(make(CLONE_NEWPID | SIGCHLD) == NEW);
+	share_memory();
+	must_be(make(CLONE_NEWPID | SIGCHLD) == -ENOSYS && kernel.clones == 1 && kernel.mask == MASK && locks_are_free());
+	must_be(make(SIGCHLD) == NEW);
+}
+END_TEST
 
 START_TEST(child)
 {
@@ -520,4 +536,4 @@ SUITE(thread, SECONDS,
       { begins, 2 }, { false_ids, 2 * ARRAY_SIZE(false_id) }, { fails, 4 }, { no_memory, 2 }, { refused }, { after_signals, 2 },
       { ids_come_again }, { told_late }, { joining }, { releases, 2 }, { no_words, 4 }, { releases_to_waiter }, { releases_to_heir }, { all_end, 3 },
       { all_end_between_processes, 2 },
-      { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
+      { ids_of_its_own }, { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
