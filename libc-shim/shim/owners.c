@@ -92,20 +92,21 @@ void owners_forked(void)
 	owners_add(self());
 }
 
-void owners_make(void)
+long owners_make(void)
 {
 	struct thread *t = self();
 	long r;
 
 	if (owners)
-		return;
+		return 0;
 	r = mm_map_common(OWNERS_SIZE, INKTAG_KIND_PRIVATE);
 	if (IS_ERR(r))
-		return;
+		return r;
 	owners = (struct owners *)r;
 	do
 		owners_add(t);
 	while ((t = t->next) != self());
+	return 0;
 }
 
 bool owners_lives(u32 tid)

@@ -277,7 +277,7 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	lock_all();
 	r = mm_has_shared() && flags & CLONE_NEWPID ? shim_missing(__NR_clone, " with ids of its own and shared memory") : 0;
 	if (!r && mm_has_shared())
-		owners_make();
+		r = owners_make();
 	if (!r)
 		r = fds_fork();
 	if (r) {

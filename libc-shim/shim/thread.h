@@ -123,9 +123,10 @@ void futex_forget_all(void);
 
 /*
  * owners.c. With threads_lock. make: before there is another process: the table, and all threads in it; with mm_lock, too.
+ * An error: no process may be made, it would not be in the table that a later one finds.
  * add: a thread that has its id now; remove: one that owns nothing any more.
  */
-void owners_make(void);
+long owners_make(void);
 void owners_add(struct thread *t);
 void owners_remove(struct thread *t);
 /* In the child of a fork. */

@@ -10,7 +10,7 @@
 enum { ROOM = 2 * PAGE / sizeof(u64) - 1 };
 
 /* owners.c */
-void owners_make(void);
+long owners_make(void);
 bool owners_lives(u32 tid);
 
 /* A family: this process is HAP 1, its thread has the id 100. */
@@ -19,7 +19,7 @@ static void family(void)
 	fake_reset();
 	fake_memory();
 	fake_process(1, 100);
-	owners_make();
+	must_be(!owners_make());
 }
 
 static void ends(u64 hap)

@@ -459,6 +459,17 @@ END_TEST
 
 /* --- processes ------------------------------------------------------------------------------------------- */
 
+/* The next child would count this one as dead. */
+START_TEST(no_table)
+{
+	alone();
+	share_memory();
+	fake.fail_in = 1;
+	must_be(make(SIGCHLD) == -ENOMEM && !fake.fail_in && !kernel.clones && kernel.mask == MASK && locks_are_free());
+	must_be(make(SIGCHLD) == NEW && kernel.clones == 1);
+}
+END_TEST
+
 /* In shared memory an id says whose a mutex is: it has to mean the same to all. */
 START_TEST(ids_of_its_own)
 {
@@ -536,4 +547,4 @@ SUITE(thread, SECONDS,
       { begins, 2 }, { false_ids, 2 * ARRAY_SIZE(false_id) }, { fails, 4 }, { no_memory, 2 }, { refused }, { after_signals, 2 },
       { ids_come_again }, { told_late }, { joining }, { releases, 2 }, { no_words, 4 }, { releases_to_waiter }, { releases_to_heir }, { all_end, 3 },
       { all_end_between_processes, 2 },
-      { ids_of_its_own }, { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
+      { no_table }, { ids_of_its_own }, { child }, { child_with_words }, { parent, 3 }, { false_child, ARRAY_SIZE(false_result) })
