@@ -372,22 +372,16 @@ long sys_set_robust_list(long nr, const u64 args[6])
 	return 0;
 }
 
-/*
- * As Linux does for the threads that remain (Documentation/locking/robust-futexes.rst). Whether another thread runs no
- * more, only the kernel says: what it owns between processes is for those to take who wait and find the HAP ended.
- */
-static void owner_died(u64 entry, s64 offset, const struct thread *t)
+/* As Linux does for the threads that remain (Documentation/locking/robust-futexes.rst). */
+static void owner_died(u64 entry, s64 offset, u32 tid)
 {
 	u32 *word = (u32 *)((entry & ~1UL) + offset), was;
-	u64 name;
 
 	if (!user_range_ok((u64)word, sizeof(*word)) || (u64)word % sizeof(*word))
 		return;
-	if (t != self() && mm_futex_place((u64)word, &name) == FUTEX_SHARED)
-		return;
 	was = __atomic_load_n(word, __ATOMIC_RELAXED);
 	do
-		if ((was & FUTEX_TID_MASK) != t->tid)
+		if ((was & FUTEX_TID_MASK) != tid)
 			return;
 	while (!__atomic_compare_exchange_n(word, &was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED));
@@ -410,11 +404,11 @@ static void release_robust(struct thread *t)
 		u64 next = *(const u64 *)(entry & ~1UL);
 
 		if (entry != pending)
-			owner_died(entry, offset, t);
+			owner_died(entry, offset, t->tid);
 		entry = next;
 	}
 	if (pending)
-		owner_died(pending, offset, t);
+		owner_died(pending, offset, t->tid);
 }
 
 /* On the signal stack: after the word is cleared, another thread may free the thread's own. */
@@ -436,15 +430,14 @@ _Noreturn void thread_end(u64 status)
 
 long sys_exit(long nr, const u64 args[6])
 {
-	struct thread *t = self(), *other;
+	struct thread *t = self();
 
 	/* A signal that came at the end would find no thread to take it, and the stub would end the process as well. */
 	signal_block_all();
 	t->unwind = 0;	/* it does not come back */
+	/* Whether the others run no more, only the kernel says: what they own is free when the HAP has ended. */
 	release_robust(t);
 	if (nr == __NR_exit_group) {
-		for (other = t->next; other != t; other = other->next)
-			release_robust(other);
 		/* Of a HAP that has ended, another thread would be refused, and its stub could end the process first. */
 		if (t->next != t || dead)
 			hc_syscall_must(nr, args[0], 0, 0, 0, 0, 0);
