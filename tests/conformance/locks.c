@@ -609,6 +609,19 @@ static int robust_owner_exits(void)
 	return 1;
 }
 
+static int exits_while_held(void)
+{
+	want(start(holds_in_thread, NULL));
+	want_soon(shared->held);
+	return 1;
+}
+
+static int robust_owner_ended(void)
+{
+	want(new_shared() && in_child(exits_while_held) == 0 && inherits() && is_free_again());
+	return 1;
+}
+
 /* One that stands still lives. */
 static int robust_owner_stopped(void)
 {
@@ -657,7 +670,7 @@ const struct check checks[] = {
 	CHECK(rwlock_excludes), CHECK(rwlock_tries), CHECK(rwlock_times_out), CHECK(barrier_in_step),
 	CHECK(semaphore_passes), CHECK(semaphore_tries), CHECK(spin_lock), CHECK(semaphore_from_handler),
 	CHECK(robust_owner_killed), CHECK(robust_owner_killed_in_thread), CHECK(robust_owner_killed_while_waiting),
-	CHECK(robust_heir_killed), CHECK(robust_owner_exits), CHECK(robust_owner_stopped), CHECK(robust_handed_over),
+	CHECK(robust_heir_killed), CHECK(robust_owner_exits), CHECK(robust_owner_ended), CHECK(robust_owner_stopped), CHECK(robust_handed_over),
 	CHECK(robust_tried),
 	{ NULL, NULL },
 };
