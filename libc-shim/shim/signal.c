@@ -134,7 +134,8 @@ static long with_mask(u64 mask, long (*call)(const u64 args[6]), const u64 args[
 	t->has_restore_mask = true;
 	t->sigmask = mask & ~UNBLOCKABLE;
 	r = call(args);
-	if (!t->deferred_count)
+	/* If it was not made, what it would have let in comes when it is made again. */
+	if (!t->deferred_count || t->cancelled)
 		restore_mask(t);
 	return r;
 }

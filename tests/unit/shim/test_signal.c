@@ -639,6 +639,22 @@ START_TEST(suspended)
 }
 END_TEST
 
+/* The handler of one that came before the call lets nothing in for which the call will wait. */
+START_TEST(suspended_again)
+{
+	u64 mask = 0;
+	struct frame f;
+
+	alone();
+	handles(SIGUSR1, 0, 0);
+	blocks(BIT(SIGHUP));
+	f = calls(__NR_rt_sigsuspend, comes_before, (u64)&mask, 8);
+	must_be(is_handled(SIGUSR1, f.rip, f.gpr[RSP]) && self()->sigmask == (BIT(SIGHUP) | BIT(SIGUSR1)));
+	f = returns(f.gpr[RSP]);
+	must_be(f.rip == (u64)__inktag_syscall && self()->sigmask == BIT(SIGHUP) && kernel.mask == BIT(SIGHUP));
+}
+END_TEST
+
 /* Also if the call is given up. */
 START_TEST(suspended_in_vain)
 {
@@ -914,6 +930,6 @@ END_TEST
 SUITE(signal, SECONDS,
       { impossible, ARRAY_SIZE(cannot_be) }, { interrupted }, { nested }, { not_handled }, { once }, { false_faults, 10 },
       { true_faults, 2 }, { exceptions }, { faults_that_end, 3 }, { false_timers, 2 }, { deferred }, { too_many }, { again, 8 }, { decides_again },
-      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { suspended_in_vain }, { masks }, { blocked }, { unblocked, 5 }, { between_masks, 2 },
+      { given_up }, { not_given_up, 2 }, { traced }, { suspended, 2 }, { suspended_again }, { suspended_in_vain }, { masks }, { blocked }, { unblocked, 5 }, { between_masks, 2 },
       { waiting, 6 }, { waiting_for_lies, 2 }, { actions_of_the_kernel, 3 },
       { no_actions }, { other_stack, 2 })
