@@ -236,7 +236,7 @@ static long make_thread(u64 flags, const u64 args[6])
 	unlock(&threads_lock);
 	if (!new)
 		return -EAGAIN;
-	new->sigmask = t->sigmask;
+	new->sigmask = new->blocked = t->sigmask;
 	new->fsbase = flags & CLONE_SETTLS ? args[4] : t->fsbase;
 	new->parent_tid = flags & CLONE_PARENT_SETTID ? args[2] : 0;
 	new->child_tid = flags & CLONE_CHILD_SETTID ? args[3] : 0;

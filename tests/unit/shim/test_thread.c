@@ -37,6 +37,8 @@ static long answer(long nr, const u64 args[6])
 {
 	/* A signal that comes before there is an entry ends the process. */
 	must_be(kernel.mask == ALL_BLOCKED || has_entry(self()));
+	/* Nor may one come that its maker has blocked. */
+	must_be(nr != __NR_gettid || self()->blocked == MASK);
 	if (nr == __NR_gettid)
 		return kernel.id;
 	if (nr == __NR_rt_sigprocmask && args[1])
