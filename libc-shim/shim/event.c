@@ -14,6 +14,7 @@
 #include <linux/time.h>
 #include <linux/timerfd.h>
 #include "fds.h"
+#include "thread.h"
 
 #define EVENTS_MAX	2048
 #define EVENTS_PART	64
@@ -268,13 +269,31 @@ static bool is_inotify(const char *buf, u64 len)
 	return true;
 }
 
-bool event_read_ok(enum fd_kind kind, const void *buf, u64 len)
+/* What comes with a timer's or a queue's signal is the program's word, as in signal.c. */
+static void signals_out(struct signalfd_siginfo *s, u64 n)
+{
+	sigval_t value;
+
+	for (; n; s++, n--) {
+		if (s->ssi_code != SI_TIMER && s->ssi_code != SI_MESGQ)
+			continue;
+		if (s->ssi_code == SI_TIMER ? timer_value(s->ssi_tid, &value) : notice_take(s->ssi_ptr, &value)) {
+			s->ssi_ptr = (u64)value.sival_ptr;
+			s->ssi_int = value.sival_int;
+		} else {
+			*s = (struct signalfd_siginfo){ .ssi_signo = s->ssi_signo, .ssi_code = SI_USER };
+		}
+	}
+}
+
+bool event_read_ok(enum fd_kind kind, void *buf, u64 len)
 {
 	switch (kind) {
 	case FD_EVENT:
 	case FD_TIMER:
 		return len == sizeof(u64);
 	case FD_SIGNAL:
+		signals_out(buf, len / sizeof(struct signalfd_siginfo));
 		return len % sizeof(struct signalfd_siginfo) == 0;
 	case FD_INOTIFY:
 		return is_inotify(buf, len);

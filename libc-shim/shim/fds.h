@@ -80,7 +80,7 @@ void fds_wait_begins(int epfd, struct fds_wait *w);
 long fds_judge(struct fds_wait *w, struct fds_event *events, long n, const char **lie);
 void fds_wait_ends(void);
 
-/* event.c: has what was read from a descriptor of this kind its form? */
-bool event_read_ok(enum fd_kind kind, const void *buf, u64 len);
+/* event.c: has what was read from a descriptor of this kind its form? What only the program can know is put into it. */
+bool event_read_ok(enum fd_kind kind, void *buf, u64 len);
 
 #endif

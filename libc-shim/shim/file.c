@@ -167,7 +167,7 @@ static long one(long nr, const u64 args[6], s64 offset, bool is_read)
 		kind = fds_kind(args[0], &serial, &data);
 	r = transfer(nr, args[0], &iov, args[2], offset, 0, is_read);
 	/* Unless another thread has closed the descriptor meanwhile, and the number is another file's. */
-	if (r > 0 && !event_read_ok(kind, (const void *)args[1], r) && fds_kind(args[0], &later, &data) == kind &&
+	if (r > 0 && !event_read_ok(kind, (void *)args[1], r) && fds_kind(args[0], &later, &data) == kind &&
 	    later == serial)
 		shim_lie(nr, r, "what was read has not the form that it must have");
 	return r;

@@ -9,6 +9,7 @@
 #include <linux/sem.h>
 #include <linux/time.h>
 #include "command.h"
+#include "thread.h"
 
 #define MESSAGE_MAX	(ARENA_PIECE - sizeof(u64))
 #define KNOWN		256
@@ -228,12 +229,24 @@ long sys_mq_notify(long nr, const u64 args[6])
 		.arg = { { ARG_VALUE }, { ARG_IN, .size = sizeof(sigevent_t), .optional = true } },
 	};
 	const sigevent_t *event = (const void *)args[1];
+	sigevent_t told = { 0 };
+	u64 name;
+	long r;
 
 	if (event && !user_range_ok(args[1], sizeof(*event)))
 		return -EFAULT;
 	if (event && event->sigev_notify != SIGEV_NONE && event->sigev_notify != SIGEV_SIGNAL)
 		return shim_missing(nr, " to start a thread");
-	return marshal_call(nr, &row, args);
+	if (!event)
+		return marshal_call(nr, &row, args);
+	name = notice_add(event->sigev_value);
+	told.sigev_notify = event->sigev_notify;
+	told.sigev_signo = event->sigev_signo;
+	told.sigev_value.sival_ptr = (void *)name;
+	r = marshal_call(nr, &row, (const u64[6]){ args[0], (u64)&told });
+	if (r)
+		notice_take(name, &told.sigev_value);
+	return r;
 }
 
 /* --- System V message queues ------------------------------------------------------------------------------ */

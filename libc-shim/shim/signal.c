@@ -176,14 +176,14 @@ static void cause_sent(siginfo_t *info)
 		cause_unknown(info);
 }
 
-/* A signal may not pass for one of the program's timers, and what comes with one is the program's word. */
+/* A signal may not pass for one of the program's timers or queues, and what comes with one is the program's word. */
 static void cause_timer(siginfo_t *info)
 {
 	sigval_t value;
 
-	if (info->si_code != SI_TIMER)
+	if (info->si_code != SI_TIMER && info->si_code != SI_MESGQ)
 		return;
-	if (timer_value(info->si_tid, &value))
+	if (info->si_code == SI_TIMER ? timer_value(info->si_tid, &value) : notice_take((u64)info->si_value.sival_ptr, &value))
 		info->si_value = value;
 	else
 		cause_unknown(info);

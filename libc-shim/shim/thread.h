@@ -113,6 +113,9 @@ void signal_register_entry(void);
 
 /* timer.c: what the program wanted to be told with the signal. false: there is no such timer. */
 bool timer_value(int id, sigval_t *value);
+/* The same of a queue's signal, by the kernel's name for it; once. */
+u64 notice_add(sigval_t value);
+bool notice_take(u64 name, sigval_t *value);
 void timers_forget(void);
 
 /* futex.c */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * timer.c - timers that send a signal. What the program wants to be told with it is often a pointer: it stays
- * here, and the kernel's word for it is replaced by it when the signal comes.
+ * here, and the kernel's word for it is replaced by it when the signal comes. So with the signal of a message queue, which
+ * the kernel knows by a name that is never used twice, and which comes once.
  */
 #include <asm/siginfo.h>
 #include <asm/unistd.h>
@@ -10,6 +11,7 @@
 #include "thread.h"
 
 #define TIMERS	256
+#define NOTICES	256	/* as many queues as Linux lets a user have */
 
 static struct timer {
 	bool used;
@@ -17,6 +19,11 @@ static struct timer {
 	int clock;
 	sigval_t value;
 } timers[TIMERS];
+static struct {
+	u64 name;	/* 0: none */
+	sigval_t value;
+} notices[NOTICES];
+static u64 last_notice;
 struct lock timers_lock;
 
 static struct timer *find(int id)
@@ -32,6 +39,33 @@ static struct timer *find(int id)
 void timers_forget(void)
 {
 	memset(timers, 0, sizeof(timers));
+	memset(notices, 0, sizeof(notices));
+}
+
+u64 notice_add(sigval_t value)
+{
+	u64 name;
+
+	lock(&timers_lock);
+	name = ++last_notice;
+	notices[name % NOTICES].name = name;
+	notices[name % NOTICES].value = value;
+	unlock(&timers_lock);
+	return name;
+}
+
+bool notice_take(u64 name, sigval_t *value)
+{
+	bool there;
+
+	lock(&timers_lock);
+	there = name && notices[name % NOTICES].name == name;
+	if (there) {
+		*value = notices[name % NOTICES].value;
+		notices[name % NOTICES].name = 0;
+	}
+	unlock(&timers_lock);
+	return there;
 }
 
 bool timer_value(int id, sigval_t *value)
@@ -59,6 +93,10 @@ long sys_timer_create(long nr, const u64 args[6])
 		return -EFAULT;
 	in = arena_alloc(sizeof(*in));
 	out = arena_alloc(sizeof(*out));
+	if (!in || !out) {
+		arena_release(mark);
+		return -ENOMEM;
+	}
 	memset(in, 0, sizeof(*in));
 	if (event) {
 		in->sigev_signo = event->sigev_signo;

@@ -339,6 +339,24 @@ static int descriptor_of_several(void)
 	return 1;
 }
 
+static int descriptor_of_a_timer(void)
+{
+	struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2, .sigev_value.sival_ptr = &e };
+	struct itimerspec t = { .it_value = { 0, 5000000 } };
+	struct signalfd_siginfo s;
+	sigset_t set;
+	timer_t timer;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	want(!sigprocmask(SIG_BLOCK, &set, NULL) && (fd = signalfd(-1, &set, 0)) >= 0);
+	want(!timer_create(CLOCK_MONOTONIC, &e, &timer) && !timer_settime(timer, 0, &t, NULL));
+	want(read(fd, &s, sizeof(s)) == sizeof(s) && s.ssi_signo == SIGUSR2 && s.ssi_code == SI_TIMER &&
+	     s.ssi_ptr == (unsigned long)&e && s.ssi_int == (int)(long)&e && !timer_delete(timer));
+	return 1;
+}
+
 static int descriptor_of_a_child(void)
 {
 	sigset_t s = only(SIGCHLD);
@@ -372,6 +390,6 @@ const struct check checks[] = {
 	CHECK(of_a_child), CHECK(of_a_killed_child), CHECK(of_a_stopped_child), CHECK(no_news_of_stops),
 	CHECK(of_a_timer), CHECK(of_an_alarm), CHECK(of_a_message_queue), CHECK(of_input), CHECK(waitinfo),
 	CHECK(timedwait), CHECK(wait_for_one_that_comes), CHECK(wait_is_interrupted), CHECK(wait_for_a_child),
-	CHECK(descriptor), CHECK(descriptor_of_several), CHECK(descriptor_of_a_child), CHECK(descriptor_errors),
+	CHECK(descriptor), CHECK(descriptor_of_several), CHECK(descriptor_of_a_child), CHECK(descriptor_of_a_timer), CHECK(descriptor_errors),
 	{ NULL, NULL },
 };

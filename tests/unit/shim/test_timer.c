@@ -4,6 +4,7 @@
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/sched.h>
+#include <linux/signalfd.h>
 #include <linux/time.h>
 
 #define VALUE	((void *)0x123456789)
@@ -155,5 +156,89 @@ START_TEST(ends)
 }
 END_TEST
 
+/* --- what comes with a signal: to who waits for it, and in the records of a signalfd ------------------- */
+
+static siginfo_t waited;
+static struct signalfd_siginfo record;
+
+static long signals_answer(long nr, const u64 args[6])
+{
+	switch (nr) {
+	case __NR_mq_notify:
+		if (args[1])
+			kernel.event = *(struct sigevent *)args[1];
+		return kernel.result;
+	case __NR_rt_sigtimedwait:
+		memcpy((void *)args[1], &waited, sizeof(waited));
+		return waited.si_signo;
+	case __NR_signalfd4:
+		return 20;
+	case __NR_read:
+		memcpy((void *)args[1], &record, sizeof(record));
+		return sizeof(record);
+	default:
+		return answer(nr, args);
+	}
+}
+
+static siginfo_t waits(int code, int id, u64 word)
+{
+	const u64 mask = -1UL;
+	siginfo_t info;
+
+	waited = (siginfo_t){ .si_signo = SIGUSR1, .si_code = code };
+	waited.si_tid = id;
+	waited.si_value.sival_ptr = (void *)word;
+	must_be(!lies(__NR_rt_sigtimedwait, (const u64[6]){ (u64)&mask, (u64)&info, 0, 8 }) && fake.result == SIGUSR1);
+	return info;
+}
+
+static struct signalfd_siginfo reads(int code, u32 id, u64 word)
+{
+	struct signalfd_siginfo s;
+
+	record = (struct signalfd_siginfo){ .ssi_signo = SIGUSR1, .ssi_code = code, .ssi_tid = id, .ssi_ptr = word, .ssi_int = word };
+	must_be(!lies(__NR_read, (const u64[6]){ 20, (u64)&s, sizeof(s) }) && fake.result == sizeof(s));
+	return s;
+}
+
+static u64 notified(void)
+{
+	must_be(!lies(__NR_mq_notify, (const u64[6]){ 3, (u64)&event }) && fake.result == kernel.result);
+	must_be(kernel.event.sigev_value.sival_ptr != VALUE);
+	return (u64)kernel.event.sigev_value.sival_ptr;
+}
+
+START_TEST(words)
+{
+	const u64 mask = -1UL;
+	siginfo_t info;
+	u64 name, other;
+
+	fresh();
+	fake.answer = signals_answer;
+	must_be(creates(7, CLOCK_MONOTONIC) && !lies(__NR_signalfd4, (const u64[6]){ -1UL, (u64)&mask, 8 }) && fake.result == 20);
+	must_be(waits(SI_TIMER, 7, 0).si_value.sival_ptr == VALUE && reads(SI_TIMER, 7, 0).ssi_ptr == (u64)VALUE &&
+		reads(SI_TIMER, 7, 0).ssi_int == (int)(u64)VALUE);
+	info = waits(SI_TIMER, 8, 0x666);
+	must_be(info.si_code == SI_USER && !info.si_value.sival_ptr && !reads(SI_TIMER, 8, 0x666).ssi_ptr && reads(SI_TIMER, 8, 0x666).ssi_code == SI_USER);
+	/* A queue's comes once, with what was given for it. */
+	name = notified();
+	other = notified();
+	must_be(name != other && waits(SI_MESGQ, 0, name).si_value.sival_ptr == VALUE && reads(SI_MESGQ, 0, other).ssi_ptr == (u64)VALUE);
+	must_be(waits(SI_MESGQ, 0, name).si_code == SI_USER && reads(SI_MESGQ, 0, other).ssi_code == SI_USER);
+	must_be(waits(SI_MESGQ, 0, 0).si_code == SI_USER && waits(SI_MESGQ, 0, (u64)VALUE).si_code == SI_USER);
+	kernel.result = -EBUSY;
+	name = notified();
+	kernel.result = 0;
+	must_be(waits(SI_MESGQ, 0, name).si_code == SI_USER);
+	/* What another process sent is that one's. */
+	must_be(waits(SI_QUEUE, 0, 0x666).si_value.sival_ptr == (void *)0x666 && reads(SI_QUEUE, 0, 0x666).ssi_ptr == 0x666);
+	name = notified();
+	fake.clone = child;
+	must_be(!dispatch(__NR_fork, (const u64[6]){ 0 }) && waits(SI_MESGQ, 0, name).si_code == SI_USER);
+}
+END_TEST
+
 SUITE(timer, SECONDS,
-      { numbers, 6 }, { fails }, { not_the_childs }, { ends })
+      { numbers, 6 }, { fails }, { not_the_childs }, { ends }, { words })
