@@ -723,8 +723,10 @@ static void compare_states(void)
 				ck_assert_ptr_nonnull(SPAGE(haps[h].hap, SER_DATA, 100 + p));
 }
 
-static void run(u64 with_seed, bool with_hostile, u32 steps)
+/* nr 0: of a seed that is always the same. */
+static void run(int nr, bool with_hostile, u32 steps)
 {
+	u64 with_seed = nr ? seed + nr : 1;
 	u32 i;
 
 	memset(haps, 0, sizeof(haps));
@@ -756,13 +758,15 @@ static void run(u64 with_seed, bool with_hostile, u32 steps)
 	compare_states();
 	fail_allocation(0, 0);
 	fail_guest(g, 0, 0);
-	ck_assert_uint_gt(g->seals, steps / 100);
-	ck_assert_uint_gt(g->unseals, steps / 100);
-	ck_assert_uint_gt(forked, steps / 1000);
-	ck_assert_uint_gt(copied, steps / 1000);
-	if (hostile)
-		ck_assert_uint_gt(killed, 0);
-	else
+	/* All that can happen did. Of a seed that is another one each time, that is a matter of luck. */
+	if (!nr) {
+		ck_assert_uint_gt(g->seals, steps / 100);
+		ck_assert_uint_gt(g->unseals, steps / 100);
+		ck_assert_uint_gt(forked, steps / 1000);
+		ck_assert_uint_gt(copied, steps / 1000);
+		ck_assert(!hostile || killed);
+	}
+	if (!hostile)
 		expect_no_violation(g);
 	printf("twin: %u steps, %llu faults served, %llu pages sealed, %llu opened, %llu forks, %llu pages copied, "
 	       "%llu HAPs killed\n", i, (unsigned long long)served, (unsigned long long)g->seals,
@@ -777,13 +781,13 @@ static void run(u64 with_seed, bool with_hostile, u32 steps)
 
 START_TEST(honest)
 {
-	run(_i ? seed + _i : 1, false, STEPS);
+	run(_i, false, STEPS);
 }
 END_TEST
 
 START_TEST(hostile_kernel)
 {
-	run(_i ? seed + _i : 1, true, STEPS);
+	run(_i, true, STEPS);
 }
 END_TEST
 
