@@ -270,19 +270,17 @@ int ink_thread_signal_entry(struct ink_thread *t, u64 rip, u64 rsp)
 	return 0;
 }
 
+_Static_assert(sizeof(struct ink_regs) == offsetof(struct inktag_regs, fault_addr), "what both begin with");
+
 static void regs_out(const struct ink_return *r, struct inktag_regs *out)
 {
 	*out = (struct inktag_regs) {
-		.rip = r->regs.rip,
-		.rflags = r->regs.rflags,
-		.fsbase = r->regs.fsbase,
-		.gsbase = r->regs.gsbase,
 		.fault_addr = r->fault_va,
 		.fault_access = r->fault_access,
 		.cause = r->state,
 		.vector = r->vector,
 	};
-	memcpy(out->gpr, r->regs.gpr, sizeof(out->gpr));
+	memcpy(out, &r->regs, sizeof(r->regs));
 }
 
 /* Its other threads may write to it now: in is a copy. */
@@ -294,11 +292,7 @@ static int regs_in(struct ink_return *r, const struct inktag_regs *in)
 	r->state = INK_INTERRUPT;
 	r->fault_va = 0;
 	r->fault_access = 0;		/* it does not repeat the access */
-	memcpy(r->regs.gpr, in->gpr, sizeof(in->gpr));
-	r->regs.rip = in->rip;
-	r->regs.rflags = in->rflags;
-	r->regs.fsbase = in->fsbase;
-	r->regs.gsbase = in->gsbase;
+	memcpy(&r->regs, in, sizeof(r->regs));
 	return 0;
 }
 
