@@ -230,14 +230,47 @@ static int illegal_instruction(void)
 	return 1;
 }
 
-static int privileged_instruction(void)
+/* What only a kernel may do: the processor, or who stands in for it, refuses, and the program learns it. */
+static int privileged_instructions(void)
 {
-	want(handle(SIGSEGV, jumps, 0));
-	if (!sigsetjmp(back, 1)) {
-		__asm__ volatile("hlt");
-		want(0);
-	}
-	want(count == 1 && got.si_signo == SIGSEGV && got.si_code == 128);
+	static volatile unsigned char gdt[16];
+
+#define REFUSED(instruction)									\
+	do {											\
+		want(handle(SIGILL, jumps, 0) && handle(SIGSEGV, jumps, 0));			\
+		if (!sigsetjmp(back, 1)) {							\
+			__asm__ volatile(instruction						\
+					 : : "a"(0), "c"(0), "d"(0x80), "D"(gdt) : "memory");	\
+			want(!instruction " was executed");					\
+		}										\
+		want(count == 1);								\
+		value(instruction ": signal %d, code %d", got.si_signo, got.si_code);		\
+	} while (0)
+
+	REFUSED("hlt");
+	REFUSED("cli");
+	REFUSED("sti");
+	REFUSED("clts");
+	REFUSED("swapgs");
+	REFUSED("inb %%dx, %%al");
+	REFUSED("outb %%al, %%dx");
+	REFUSED("rdmsr");
+	REFUSED("wrmsr");
+	REFUSED("rdpmc");
+	REFUSED("xsetbv");
+	REFUSED("lgdt (%%rdi)");
+	REFUSED("lidt (%%rdi)");
+	REFUSED("lldt %%ax");
+	REFUSED("ltr %%ax");
+	REFUSED("lmsw %%ax");
+	REFUSED("invlpg (%%rdi)");
+	REFUSED("movq %%cr0, %%rax");
+	REFUSED("movq %%rax, %%cr3");
+	REFUSED("movq %%rax, %%cr4");
+	REFUSED("movq %%dr7, %%rax");
+	REFUSED("movq %%rax, %%dr0");
+	REFUSED("int $0x20");
+#undef REFUSED
 	return 1;
 }
 
@@ -559,7 +592,7 @@ const struct check checks[] = {
 	CHECK(access_to_protected), CHECK(execution_of_data), CHECK(write_to_text),
 	CHECK(address_not_canonical), CHECK(many_faults), CHECK(beyond_the_end_of_a_file),
 	CHECK(truncated_under_a_mapping), CHECK(division_by_zero), CHECK(division_overflow),
-	CHECK(float_exception), CHECK(illegal_instruction), CHECK(privileged_instruction), CHECK(breakpoint),
+	CHECK(float_exception), CHECK(illegal_instruction), CHECK(privileged_instructions), CHECK(breakpoint),
 	CHECK(single_step), CHECK(faults_end_the_process), CHECK(blocked_fault_ends_the_process),
 	CHECK(handler_repairs), CHECK(handler_maps), CHECK(handler_changes_registers),
 	CHECK(handler_changes_mask), CHECK(context_tells_mask), CHECK(context_has_registers),

@@ -33,9 +33,12 @@
  *	thread			a thread that loops for ever: "ok"
  *	catch			a handler for SIGUSR1 that counts: "ok"
  *	until_caught		loops, without memory of its own, until one more is caught: "ok COUNT", or "bad COUNT"
+ *	own_call N		SYSCALL (0), SYSENTER (1) or INT 0x80 (2), as a call for getpid(): "ok SIGNAL", or "bad SIGNAL" if
+ *				there was an answer
  *	hypercall NUMBER	made with arguments of 0: "ok RESULT"
  *	quit CODE		exit(CODE)
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -47,6 +50,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <inktag/abi.h>
 #include "regs.h"
@@ -520,6 +524,32 @@ static void catch(unsigned long unused)
 		printf("ok\n");
 }
 
+static void step_over(int sig, siginfo_t *info, void *context)
+{
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+	caught = sig;
+}
+
+/* The instructions by which an ordinary process calls the kernel, with the number of getpid() in RAX. */
+static void own_calls(unsigned long which)
+{
+	const struct sigaction act = { .sa_sigaction = step_over, .sa_flags = SA_SIGINFO };
+	long r = 39;
+
+	caught = 0;
+	if (sigaction(SIGILL, &act, NULL) || sigaction(SIGSEGV, &act, NULL)) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	if (which == 0)
+		asm volatile("syscall" : "+a"(r) : : "rcx", "r11", "memory");
+	else if (which == 1)
+		asm volatile("sysenter" : "+a"(r) : : "rcx", "rdx", "memory");
+	else
+		asm volatile("int $0x80" : "+a"(r) : : "memory");
+	printf(r == 39 ? "ok %d\n" : "bad %d\n", (int)caught);
+}
+
 static void until_caught(unsigned long unused)
 {
 	unsigned long left = 1UL << 32;
@@ -562,6 +592,7 @@ static const struct command {
 	{ "maps", maps }, { "missing", missing }, { "poke", poke }, { "peek", peek },
 	{ "plant", plant_return }, { "jump", jump }, { "hold", hold }, { "fork", make_child },
 	{ "vfork", make_short_child }, { "wait", wait_for_child }, { "thread", make_thread }, { "catch", catch },
+	{ "own_call", own_calls },
 	{ "until_caught", until_caught }, { "hypercall", hypercall }, { "quit", quit },
 };
 
