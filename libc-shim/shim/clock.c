@@ -28,10 +28,16 @@ static long now(u64 *realtime, u64 *boottime)
 	return 0;
 }
 
+static bool is_time(long r, const u64 args[6])
+{
+	return clock_valid((const void *)args[1]);
+}
+
 long sys_clock_gettime(long nr, const u64 args[6])
 {
 	static const struct call cpu_time = {
 		.arg = { { ARG_VALUE }, { ARG_OUT, .size = sizeof(struct __kernel_timespec) } },
+		.check = is_time,
 	};
 	struct __kernel_timespec *ts = (void *)args[1];
 	u64 realtime, boottime, t;

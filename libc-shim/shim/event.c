@@ -250,8 +250,25 @@ long sys_signalfd(long nr, const u64 args[6])
 	return r;
 }
 
-/* Programs go from record to record without a look at the end of the buffer, and join the names to paths. */
-static bool is_inotify(const char *buf, u64 len)
+/* Watches are numbered from 1 on, and programs have tables of them. */
+long sys_inotify_add_watch(long nr, const u64 args[6])
+{
+	static const struct call row = { .arg = { { ARG_VALUE }, { ARG_STRING }, { ARG_VALUE } }, .result = RESULT_INT };
+	u64 serial, asked;
+	long r;
+
+	fds_watch_asked(args[0]);
+	r = marshal_call(nr, &row, args);
+	if (fds_kind(args[0], &serial, &asked) == FD_INOTIFY && !IS_ERR(r) && (!r || (u64)r > asked))
+		shim_lie(nr, r, "there cannot be so many watches");
+	return r;
+}
+
+/*
+ * Programs go from record to record without a look at the end of the buffer, and join the names to paths. max: the highest
+ * number of a watch; an overflow has none.
+ */
+static bool is_inotify(const char *buf, u64 len, u64 max)
 {
 	const struct inotify_event *e;
 	u64 at, i;
@@ -259,6 +276,8 @@ static bool is_inotify(const char *buf, u64 len)
 	for (at = 0; at < len; at += sizeof(*e) + e->len) {
 		e = (const void *)(buf + at);
 		if (len - at < sizeof(*e) || e->len > len - at - sizeof(*e) || e->len > NAME_MAX + 1)
+			return false;
+		if (e->wd == -1 ? !(e->mask & IN_Q_OVERFLOW) : e->wd < 1 || (u64)e->wd > max)
 			return false;
 		if (e->len && shim_strnlen(e->name, e->len) == e->len)
 			return false;
@@ -286,7 +305,7 @@ static void signals_out(struct signalfd_siginfo *s, u64 n)
 	}
 }
 
-bool event_read_ok(enum fd_kind kind, void *buf, u64 len)
+bool event_read_ok(enum fd_kind kind, u64 data, void *buf, u64 len)
 {
 	switch (kind) {
 	case FD_EVENT:
@@ -296,7 +315,7 @@ bool event_read_ok(enum fd_kind kind, void *buf, u64 len)
 		signals_out(buf, len / sizeof(struct signalfd_siginfo));
 		return len % sizeof(struct signalfd_siginfo) == 0;
 	case FD_INOTIFY:
-		return is_inotify(buf, len);
+		return is_inotify(buf, len, data);
 	default:
 		return true;
 	}

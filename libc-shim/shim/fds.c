@@ -394,6 +394,20 @@ enum fd_kind fds_kind(int fd, u64 *serial, u64 *data)
 	return kind;
 }
 
+void fds_watch_asked(int fd)
+{
+	u64 instance;
+	u32 i;
+
+	lock(&files_lock);
+	i = *find(fd);
+	instance = entries[i].kind == FD_INOTIFY ? entries[i].instance : 0;
+	for (i = 1; instance && i < entry_fresh; i++)
+		if (entries[i].kind == FD_INOTIFY && entries[i].instance == instance)
+			entries[i].data++;
+	unlock(&files_lock);
+}
+
 /* --- epoll ---------------------------------------------------------------------------------------- */
 
 static u64 instance_of(int epfd)
@@ -419,8 +433,12 @@ long fds_fork(void)
 	long r;
 	u32 i;
 
-	for (i = 1; i < entry_fresh; i++)
+	for (i = 1; i < entry_fresh; i++) {
 		any |= entries[i].kind == FD_EPOLL;
+		/* Another process may ask for watches, too. */
+		if (entries[i].kind == FD_INOTIFY)
+			entries[i].data = INT_MAX;
+	}
 	if (!any)
 		return 0;
 	r = watch_make(last_serial);

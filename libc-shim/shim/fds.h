@@ -13,7 +13,7 @@ enum fd_kind {
 	FD_EVENT,	/* reads give 8 bytes */
 	FD_TIMER,	/* likewise; data: its clock */
 	FD_SIGNAL,	/* whole records */
-	FD_INOTIFY,	/* records that say how long they are */
+	FD_INOTIFY,	/* records that say how long they are; data: how many watches it was asked for */
 	FD_REGISTERED,	/* an entry for the epoll instance in which the descriptor is registered */
 };
 
@@ -22,6 +22,8 @@ long fds_made(long fd, enum fd_kind kind, u64 data);
 long fds_duplicated(int old, long fd);
 /* Descriptors first..last are about to be closed. */
 void fds_forget(u32 first, u32 last);
+/* An inotify instance is about to be asked for a watch: none has a higher number than there were calls. */
+void fds_watch_asked(int fd);
 /* The serial is another one when the number is used again. */
 enum fd_kind fds_kind(int fd, u64 *serial, u64 *data);
 
@@ -81,6 +83,6 @@ long fds_judge(struct fds_wait *w, struct fds_event *events, long n, const char 
 void fds_wait_ends(void);
 
 /* event.c: has what was read from a descriptor of this kind its form? What only the program can know is put into it. */
-bool event_read_ok(enum fd_kind kind, void *buf, u64 len);
+bool event_read_ok(enum fd_kind kind, u64 data, void *buf, u64 len);
 
 #endif

@@ -167,8 +167,8 @@ static long one(long nr, const u64 args[6], s64 offset, bool is_read)
 		kind = fds_kind(args[0], &serial, &data);
 	r = transfer(nr, args[0], &iov, args[2], offset, 0, is_read);
 	/* Unless another thread has closed the descriptor meanwhile, and the number is another file's. */
-	if (r > 0 && !event_read_ok(kind, (void *)args[1], r) && fds_kind(args[0], &later, &data) == kind &&
-	    later == serial)
+	if (r > 0 && kind != FD_OTHER && fds_kind(args[0], &later, &data) == kind && later == serial &&
+	    !event_read_ok(kind, data, (void *)args[1], r))
 		shim_lie(nr, r, "what was read has not the form that it must have");
 	return r;
 }
@@ -413,7 +413,7 @@ static long poll_common(long nr, const u64 args[6], u64 a2, u64 a3, u64 a4)
 	r = checked(nr, hc_syscall(nr, (u64)buf, n, a2, a3, a4, 0), n);
 	for (i = 0; !IS_ERR(r) && i < n; i++) {
 		revents = *(volatile short *)&buf[i].revents;
-		if (revents & ~(fds[i].events | POLLERR | POLLHUP | POLLNVAL))
+		if (revents & ~(fds[i].events | POLLERR | POLLHUP | POLLNVAL) || (revents && fds[i].fd < 0))
 			shim_lie(nr, revents, "it reports an event that nobody asked for");
 		fds[i].revents = revents;
 		ready += revents != 0;

@@ -331,6 +331,7 @@ long sys_timerfd_settime(long nr, const u64 args[6]);
 long sys_timerfd_gettime(long nr, const u64 args[6]);
 long sys_signalfd(long nr, const u64 args[6]);
 long sys_inotify_init(long nr, const u64 args[6]);
+long sys_inotify_add_watch(long nr, const u64 args[6]);
 
 /* socket.c */
 long sys_sendmsg(long nr, const u64 args[6]);

@@ -131,6 +131,44 @@ static bool is_priority(long r, const u64 args[6])
 	return *priority >= 0 && *priority < 100;
 }
 
+static bool is_timer(long r, const u64 args[6])
+{
+	const struct __kernel_itimerspec *t = (const void *)args[1];
+
+	return clock_valid(&t->it_interval) && clock_valid(&t->it_value);
+}
+
+static bool is_timeval(const struct __kernel_old_timeval *t)
+{
+	return t->tv_sec >= 0 && t->tv_usec >= 0 && t->tv_usec < 1000000;
+}
+
+static bool is_itimerval(const itimerval *t)
+{
+	return is_timeval(&t->interval) && is_timeval(&t->value);
+}
+
+static bool is_alarm(long r, const u64 args[6])
+{
+	return is_itimerval((const void *)args[1]);
+}
+
+static bool is_alarm_before(long r, const u64 args[6])
+{
+	return !args[2] || is_itimerval((const void *)args[2]);
+}
+
+/* As many as the largest Linux for x86-64 has; its nodes are fewer. Programs have tables of them. */
+#define CPUS_MAX	8192
+#define NODES_MAX	1024
+
+static bool is_cpu(long r, const u64 args[6])
+{
+	const u32 *cpu = (const void *)args[0], *node = (const void *)args[1];
+
+	return (!cpu || *cpu < CPUS_MAX) && (!node || *node < NODES_MAX);
+}
+
 static bool is_interval(long r, const u64 args[6])
 {
 	return clock_valid((const void *)args[1]);
@@ -208,7 +246,7 @@ const struct call call_table[CALL_COUNT] = {
 	HANDLED(signalfd4, sys_signalfd, "a new descriptor, or the one that was given"),
 	HANDLED(inotify_init, sys_inotify_init, "a new descriptor"),
 	HANDLED(inotify_init1, sys_inotify_init, "a new descriptor"),
-	PLAIN(inotify_add_watch, INT, V, STR, V),
+	HANDLED(inotify_add_watch, sys_inotify_add_watch, "a number, not above how many there were"),
 	PLAIN(inotify_rm_watch, ZERO, V, V),
 
 	/* Sockets */
@@ -329,20 +367,20 @@ const struct call call_table[CALL_COUNT] = {
 	MAPPING(shmdt, sys_shmdt, "the list of mappings (mm.c)"),
 
 	/* Time */
-	HANDLED(clock_gettime, sys_clock_gettime, "not asked: the hypervisor; processor time is believed"),
-	HANDLED(gettimeofday, sys_gettimeofday, "not asked: the hypervisor; processor time is believed"),
-	HANDLED(time, sys_time, "not asked: the hypervisor; processor time is believed"),
+	HANDLED(clock_gettime, sys_clock_gettime, "not asked: the hypervisor; processor time: a time"),
+	HANDLED(gettimeofday, sys_gettimeofday, "not asked: the hypervisor"),
+	HANDLED(time, sys_time, "not asked: the hypervisor"),
 	PLAIN(clock_getres, ZERO, V, OUT_OPT(struct __kernel_timespec)),
 	HANDLED(nanosleep, sys_nanosleep, "zero, not before the hypervisor's time has come"),
 	HANDLED(clock_nanosleep, sys_nanosleep, "zero, not before the hypervisor's time has come"),
 	PLAIN(alarm, SURE_U32, V),
 	HANDLED(timer_create, sys_timer_create, "a number that no other timer has"),
-	HANDLED(timer_settime, sys_timer_settime, "zero"),
+	HANDLED(timer_settime, sys_timer_settime, "zero; times"),
 	HANDLED(timer_delete, sys_timer_delete, "zero"),
-	PLAIN(timer_gettime, ZERO, V, OUT(struct __kernel_itimerspec)),
+	CHECKED(timer_gettime, is_timer, ZERO, V, OUT(struct __kernel_itimerspec)),
 	PLAIN(timer_getoverrun, INT, V),
-	PLAIN(getitimer, ZERO, V, OUT(itimerval)),
-	PLAIN(setitimer, ZERO, V, IN_OPT(itimerval), OUT_OPT(itimerval)),
+	CHECKED(getitimer, is_alarm, ZERO, V, OUT(itimerval)),
+	CHECKED(setitimer, is_alarm_before, ZERO, V, IN_OPT(itimerval), OUT_OPT(itimerval)),
 	PLAIN(times, LONG, OUT_OPT(struct tms)),
 	/* The kernel's own clock, which the program does not see. */
 	PLAIN(settimeofday, ZERO, IN_OPT(struct __kernel_old_timeval), IN_OPT(struct timezone)),
@@ -396,7 +434,7 @@ const struct call call_table[CALL_COUNT] = {
 	CHECKED(sched_rr_get_interval, is_interval, ZERO, V, OUT(struct __kernel_timespec)),
 	PLAIN(ioprio_get, INT, V, V),
 	PLAIN(ioprio_set, ZERO, V, V, V),
-	PLAIN(getcpu, ZERO, OUT_OPT(u32), OUT_OPT(u32)),
+	CHECKED(getcpu, is_cpu, ZERO, OUT_OPT(u32), OUT_OPT(u32)),
 	HANDLED(getrandom, sys_getrandom, "not asked: the hypervisor"),
 	PLAIN(sethostname, ZERO, IN_BUF(1, char), V),
 	PLAIN(setdomainname, ZERO, IN_BUF(1, char), V),

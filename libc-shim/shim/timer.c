@@ -125,6 +125,13 @@ long sys_timer_create(long nr, const u64 args[6])
 	return r;
 }
 
+static bool is_timer_before(long r, const u64 args[6])
+{
+	const struct __kernel_itimerspec *t = (const void *)args[3];
+
+	return !t || (clock_valid(&t->it_interval) && clock_valid(&t->it_value));
+}
+
 long sys_timer_settime(long nr, const u64 args[6])
 {
 	static const struct call row = {
@@ -132,6 +139,7 @@ long sys_timer_settime(long nr, const u64 args[6])
 			{ ARG_VALUE }, { ARG_VALUE }, { ARG_IN, .size = sizeof(struct __kernel_itimerspec) },
 			{ ARG_OUT, .size = sizeof(struct __kernel_itimerspec), .optional = true },
 		},
+		.check = is_timer_before,
 	};
 	u64 given[6] = { args[0], args[1], args[2], args[3] };
 	struct __kernel_itimerspec spec;

@@ -713,6 +713,8 @@ static bool is_closed_meanwhile;
 
 static long read_answer(long nr, const u64 args[6])
 {
+	if (nr == SYS_inotify_add_watch)
+		return length;
 	if (nr != SYS_read)
 		return answer(nr, args);
 	memcpy((void *)args[1], content, args[2] < sizeof(content) ? args[2] : sizeof(content));
@@ -747,7 +749,7 @@ START_TEST(forms)
 		{ "inotify: a path", SYS_inotify_init1, 32, RECORD(16), "../name", true },
 		{ "inotify: beyond the end", SYS_inotify_init1, 32, RECORD(17), "a name", true },
 		{ "inotify: far beyond the end", SYS_inotify_init1, 32, RECORD(0xfffffff0), "a name", true },
-		{ "inotify: half a record", SYS_inotify_init1, 24, RECORD(0), "", true },
+		{ "inotify: half a record", SYS_inotify_init1, 24, RECORD(0), "\1", true },
 	};
 	u64 buf[32], mask = 0;
 	struct iovec iov[3] = { { (void *)8, 0 }, { buf, 64 }, { buf + 8, 64 } };
@@ -760,6 +762,9 @@ START_TEST(forms)
 		fake.answer = read_answer;
 		kernel.fd = 20;
 		must_be(call(cases[k].make, is_signal ? -1UL : 0, is_signal ? (u64)&mask : 0, is_signal ? 8 : 0, 0) == 20);
+		length = 1;
+		if (cases[k].make == SYS_inotify_init1)
+			must_be(call(SYS_inotify_add_watch, 20, (u64)"name", 0, 0) == 1);
 		memset(content, 0, sizeof(content));
 		memcpy(content, cases[k].record, 16);
 		strcpy((char *)content + 16, cases[k].name ?: "");
@@ -795,7 +800,8 @@ START_TEST(names)
 	reset();
 	fake.answer = read_answer;
 	kernel.fd = 20;
-	must_be(call(SYS_inotify_init1, 0, 0, 0, 0) == 20);
+	length = 1;
+	must_be(call(SYS_inotify_init1, 0, 0, 0, 0) == 20 && call(SYS_inotify_add_watch, 20, (u64)"name", 0, 0) == 1);
 	memset(content, 0, sizeof(content));
 	memset(content + 16, 'n', 255);
 	memcpy(content, record, 16);
@@ -805,6 +811,44 @@ START_TEST(names)
 	memcpy(content, longer, 16);
 	length = 16 + 272;
 	must_be(lies(SYS_read, (const u64[6]){ 20, (u64)buf, sizeof(buf) }));
+}
+END_TEST
+
+/* The kernel's number of the watch that it is asked for; then that of one of which it tells. */
+static bool watches(int fd, long number)
+{
+	length = number;
+	return !lies(SYS_inotify_add_watch, (const u64[6]){ fd, (u64)"name" });
+}
+
+static bool tells(int fd, int number, u32 mask)
+{
+	const u32 record[4] = { number, mask };
+	u64 buf[64];
+
+	memcpy(content, record, 16);
+	length = 16;
+	return !lies(SYS_read, (const u64[6]){ fd, (u64)buf, sizeof(buf) });
+}
+
+/* A program's table has so many places as there are watches. */
+START_TEST(watch_numbers)
+{
+	reset();
+	fake.answer = read_answer;
+	kernel.fd = 20;
+	must_be(call(SYS_inotify_init1, 0, 0, 0, 0) == 20);
+	must_be(!tells(20, 1, 2) && watches(20, 1) && tells(20, 1, 2) && !tells(20, 2, 2) && !tells(20, 0, 2) && !tells(20, -2, 2));
+	must_be(tells(20, -1, IN_Q_OVERFLOW) && !tells(20, -1, 2));
+	must_be(!watches(20, 3) && watches(20, 3) && !watches(20, 0) && watches(20, -ENOENT) && watches(20, 1) && !watches(20, 9));
+	/* By a copy of the descriptor. */
+	kernel.fd = 21;
+	call(SYS_dup, 20, 0, 0, 0);
+	must_be(watches(21, 8) && tells(20, 8, 2) && watches(20, 9) && tells(21, 9, 2) && !tells(20, 10, 2));
+	/* One that another program made; and other processes that have this one. They have no epoll instances here. */
+	must_be(!call(SYS_close_range, 0, 3, 0, 0));
+	must_be(watches(30, 1000));
+	must_be(!fds_fork() && tells(20, 10, 2) && watches(20, 1000));
 }
 END_TEST
 
@@ -867,4 +911,4 @@ END_TEST
 
 SUITE(event, 120,
       { reports }, { changes }, { descriptors }, { numbers }, { twin }, { changes_at_once }, { threads },
-      { events_of_others }, { lies_of_others, 4 }, { room_of_others }, { forms }, { names }, { timers })
+      { events_of_others }, { lies_of_others, 4 }, { room_of_others }, { forms }, { names }, { watch_numbers }, { timers })

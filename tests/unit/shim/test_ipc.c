@@ -479,6 +479,43 @@ START_TEST(small)
 }
 END_TEST
 
+/* Times that are none, and processors that no machine has. */
+START_TEST(ranges)
+{
+	static const u64 wrong[] = { -1UL, 1UL << 63 };
+	u64 t[4], told[4] = { 1, 999999, 2, 999999 };
+	u32 cpu[2], seen[2] = { 8191 };
+	int i, k;
+
+	fake_reset();
+	answers(0, 1, told, sizeof(told));
+	must_be(!is_lie(SYS_getitimer, 0, (u64)t, 0, 0) && !is_lie(SYS_timer_gettime, 0, (u64)t, 0, 0) && t[3] == 999999);
+	for (i = 0; i < 4; i++) {
+		for (k = 0; k < 3; k++) {
+			const u64 was = told[i];
+
+			told[i] = k < 2 ? wrong[k] : i % 2 ? 1000000 : -5UL;
+			answers(0, 1, told, sizeof(told));
+			must_be(is_lie(SYS_getitimer, 0, (u64)t, 0, 0) && (k == 2 && i % 2 ? true : is_lie(SYS_timer_gettime, 0, (u64)t, 0, 0)));
+			must_be(i > 1 || (k == 2 && i) || is_lie(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (u64)t, 0, 0));
+			kernel.at = 2;
+			must_be(is_lie(SYS_setitimer, 0, 0, (u64)t, 0) && !is_lie(SYS_setitimer, 0, 0, 0, 0));
+			kernel.at = 3;
+			told[i] = was;
+			must_be((k == 2 && i % 2) || is_lie(SYS_timer_settime, 0, 0, (u64)told, (u64)t));
+		}
+	}
+	answers(0, 0, &seen[0], 4);
+	must_be(!is_lie(SYS_getcpu, (u64)cpu, 0, 0, 0) && !is_lie(SYS_getcpu, 0, 0, 0, 0));
+	seen[0] = 8192;
+	answers(0, 0, &seen[0], 4);
+	must_be(is_lie(SYS_getcpu, (u64)cpu, 0, 0, 0));
+	seen[0] = 1024;
+	answers(0, 1, &seen[0], 4);
+	must_be(is_lie(SYS_getcpu, 0, (u64)cpu, 0, 0));
+}
+END_TEST
+
 SUITE(ipc, SECONDS,
       { message_types }, { semaphores }, { sets }, { posix_queues }, { attributes }, { commands }, { row_checks }, { offsets },
-      { small })
+      { small }, { ranges })

@@ -582,6 +582,21 @@ START_TEST(poll_events)
 }
 END_TEST
 
+START_TEST(poll_nothing)
+{
+	struct pollfd p[3] = { { .fd = -1, .events = POLLIN }, { .fd = 5, .events = POLLIN }, { .fd = -1 } };
+
+	fake_reset();
+	fake.answer = poll_answer;
+	memset(revents, 0, sizeof(revents));
+	revents[1] = next_result = 1;
+	must_be(!lies(SYS_poll, (const u64[6]){ (u64)p, 3, 0 }) && fake.result == 1);
+	revents[2] = POLLNVAL;
+	next_result = 2;
+	must_be(lies(SYS_poll, (const u64[6]){ (u64)p, 3, 0 }));
+}
+END_TEST
+
 /* --- clocks ---------------------------------------------------------------------------------------- */
 
 START_TEST(clocks)
@@ -735,5 +750,5 @@ END_TEST
 
 SUITE(marshal, 120,
       { rows }, { bad_pointers }, { missing }, { long_names }, { opening }, { data, ARRAY_SIZE(transfers) },
-      { vectors }, { directory_entries }, { directory_names }, { poll_events }, { clocks }, { sleeps }, { select_time }, { randomness },
+      { vectors }, { directory_entries }, { directory_names }, { poll_events }, { poll_nothing }, { clocks }, { sleeps }, { select_time }, { randomness },
       { texts })
