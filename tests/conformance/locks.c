@@ -123,8 +123,8 @@ static int errors_are_checked(void)
 
 static int mutex_times_out(void)
 {
-	struct timespec t = in_ms(CLOCK_REALTIME, 20);
 	long before = now_ms();
+	struct timespec t = in_ms(CLOCK_REALTIME, 20);
 
 	want(new_mutex(PTHREAD_MUTEX_NORMAL) && !pthread_mutex_lock(&mutex));
 	want_number(pthread_mutex_timedlock(&mutex, &t), ETIMEDOUT);
@@ -248,8 +248,8 @@ static int condition_times_out(void)
 {
 	pthread_cond_t c;
 	pthread_condattr_t a;
-	struct timespec t = in_ms(CLOCK_MONOTONIC, 20);
 	long before = now_ms();
+	struct timespec t = in_ms(CLOCK_MONOTONIC, 20);
 
 	want(new_mutex(PTHREAD_MUTEX_NORMAL) && !pthread_condattr_init(&a) &&
 	     !pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
