@@ -132,7 +132,7 @@ _Noreturn void launch_protected(struct plan *p, const struct process *pr, bool i
 	struct mapping *m;
 	long hap, r;
 
-	hap = attach(p->image->attributes);
+	hap = attach(p->end.attributes);
 	for (m = p->mapping; m < p->mapping + p->count; m++) {
 		r = mm(INKTAG_MM_MAP, m->token, m->start, m->end - m->start, PROT_READ | PROT_WRITE,
 		       map_flags(m, interp));
@@ -156,7 +156,7 @@ _Noreturn void launch_protected(struct plan *p, const struct process *pr, bool i
 	if (r < 0)
 		die(EXIT_CANNOT, "cannot make the stub executable: %s", error_name(r));
 	put_info(p, pr);
-	*start = (struct inktag_start){ .entry = p->image->entry, .rsp = INKTAG_STACK_TOP, .stub = INKTAG_ARENA_BASE,
+	*start = (struct inktag_start){ .entry = p->end.entry, .rsp = p->end.rsp, .stub = INKTAG_ARENA_BASE,
 					.ustack = ARENA_USTACK, .info = ARENA_INFO };
 	sys_call(__NR_munmap, (u64)p->image->file, p->image->room, 0, 0, 0, 0);
 	r = hypercall(INKTAG_HC_HAP_START, hap, ARENA_START, 0, 0);
@@ -192,10 +192,10 @@ _Noreturn void launch_unprotected(struct plan *p, const struct process *pr)
 	}
 	auxv_set(pr->auxv, AT_PHDR, p->image->phdr, AT_PHDR);
 	auxv_set(pr->auxv, AT_PHNUM, p->image->phnum, AT_PHNUM);
-	auxv_set(pr->auxv, AT_ENTRY, p->image->entry, AT_ENTRY);
+	auxv_set(pr->auxv, AT_ENTRY, p->end.entry, AT_ENTRY);
 	auxv_set(pr->auxv, AT_EXECFN, (u64)p->image->path, AT_EXECFN);
 	auxv_set(pr->auxv, AT_SYSINFO_EHDR, 0, AT_IGNORE);
 	*sp = pr->argc;
 	sys_call(__NR_munmap, (u64)p->image->file, p->image->room, 0, 0, 0, 0);
-	enter_program(p->image->entry, (u64)sp);
+	enter_program(p->end.entry, (u64)sp);
 }

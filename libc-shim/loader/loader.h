@@ -107,7 +107,9 @@ struct plan {
 	u32 count;
 	struct mapping mapping[PLAN_MAX];	/* by token */
 	struct inktag_desc array[LAUNCH_DESC_MAX];
-	u64 end[3];		/* of the measurement: entry, RSP, attributes */
+	struct {
+		u64 entry, rsp, attributes;
+	} end;			/* what the measurement ends with, as hypercall.h has it */
 };
 
 void plan_make(struct plan *p, const struct image *im);

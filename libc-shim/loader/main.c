@@ -48,7 +48,7 @@ static _Noreturn void measure(const struct plan *p)
 			sha256_add(&sha, page, PAGE);
 		}
 	}
-	sha256_add(&sha, p->end, sizeof(p->end));
+	sha256_add(&sha, &p->end, sizeof(p->end));
 	sha256_end(&sha, sum);
 	for (i = 0; i < 64; i++)
 		hex[i] = "0123456789abcdef"[sum[i / 2] >> (i % 2 ? 0 : 4) & 15];
