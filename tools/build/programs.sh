@@ -32,6 +32,7 @@ options=(SH_IS_NONE LFS LONG_OPTS DESKTOP FEATURE_SORT_BIG FEATURE_MD5_SHA1_SUM_
 
 build_programs() {
 	local out=$1 work=$1/work p
+	local debugged=(-g -Wall -Wextra -Wno-unused-parameter -Werror -pthread "$top/tests/hap/debug/debugged.c")
 	mkdir -p "$out/bin" "$work"
 	step "bzip2"
 	debian_unpack bzip2 bookworm "$work/bzip2"
@@ -67,8 +68,9 @@ build_programs() {
 			-o "$out/bin/$(basename "$p" .c)" "$p"
 	done
 
-	"$cc" -g -Wall -Wextra -Wno-unused-parameter -Werror -pthread --debuggable -o "$out/bin/debugged" "$top/tests/hap/debug/debugged.c"
-	"$cc" -g -Wall -Wextra -Wno-unused-parameter -Werror -pthread -o "$out/bin/closed" "$top/tests/hap/debug/debugged.c"
+	step "tests/hap/debug"
+	"$cc" --debuggable -o "$out/bin/debugged" "${debugged[@]}"
+	"$cc" -o "$out/bin/closed" "${debugged[@]}"
 
 	step "check"
 	for p in "$out"/bin/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done
