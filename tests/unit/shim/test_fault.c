@@ -69,14 +69,19 @@ static long given_up(u64 addr, u32 access)
 	return fake.result;
 }
 
+static void kernel_says(int signo)
+{
+	fake_reset();
+	fake_memory();
+	fake.answer = answer;
+	lie.signo = signo;
+}
+
 START_TEST(what_there_is)
 {
 	u64 page;
 
-	fake_reset();
-	fake_memory();
-	fake.answer = answer;
-	lie.signo = _i ? SIGBUS : SIGSEGV;
+	kernel_says(_i ? SIGBUS : SIGSEGV);
 	must_be(given_up(INKTAG_STACK_TOP - 8, INKTAG_PROT_WRITE) == 5);
 	must_be(given_up(INKTAG_DESC_BASE, INKTAG_PROT_WRITE) == 5);
 	must_be(given_up(self()->arena_first, INKTAG_PROT_WRITE) == 5);
@@ -93,10 +98,7 @@ START_TEST(what_there_is_not)
 {
 	u64 page;
 
-	fake_reset();
-	fake_memory();
-	fake.answer = answer;
-	lie.signo = _i ? SIGBUS : SIGSEGV;
+	kernel_says(_i ? SIGBUS : SIGSEGV);
 	must_be(given_up(8, INKTAG_PROT_READ) == -EFAULT);
 	must_be(given_up(INKTAG_USER_END - 8, INKTAG_PROT_WRITE) == -EFAULT);
 	page = map(PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
