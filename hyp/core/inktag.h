@@ -21,9 +21,10 @@
  *   DIRTY    in plaintext in a private frame; gfn held; the slot page is stale
  *   CLEAN    in plaintext, read-only; gfn held; the slot page's ciphertext still has this tag
  *   CLOAKED  ciphertext, wherever the kernel put it; (version, tag) say what it must be
+ *            Both of version 0: never written. It is zeros, whatever the kernel has kept of it
  *
- *   absent_bind_dirty()     first write            cloaked_open_clean()   first access again
- *   absent_load_dirty()     launch                 clean_write_dirty()    first write again
+ *   absent_bind_clean()     first access           cloaked_open_clean()   first access again
+ *   absent_load_dirty()     launch                 clean_write_dirty()    first write, first write again
  *   dirty_seal_cloaked()    the kernel touched it  clean_shut_cloaked()   the kernel touched it
  *   any_drop_absent()       the HAP gave it up, or ended
  *
@@ -81,7 +82,7 @@ struct ink_spage {
 	void *frame;		/* DIRTY, CLEAN: the private frame */
 	struct ink_mapping map;	/* DIRTY, CLEAN: where it is mapped; the first of a list */
 	struct ink_seal_id id;	/* whose page it was first. id.version: CLEAN, CLOAKED: the nonce it was
-				 * sealed under */
+				 * sealed under; 0: none, and the page is zeros */
 	u8 tag[INK_TAG_SIZE];	/* CLEAN, CLOAKED */
 };
 
@@ -273,14 +274,14 @@ void ink_record_uncharge(struct ink_vm *vm);
 struct ink_spage *ink_spage_find(struct ink_hap *hap, u64 serial, u64 index);
 
 /*
- * absent -> DIRTY, bound to gfn, all zeros; or with the slot page's present content (launch).
+ * absent -> CLEAN, bound to gfn, all zeros, of version 0; or DIRTY, with the slot page's present content (launch).
  * -ENOSPC, -ENOMEM; -EBUSY: gfn is held; -EFAULT: gfn is not RAM. I2.
  */
-int absent_bind_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
+int absent_bind_clean(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
 int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out);
 
 /*
- * CLOAKED -> CLEAN: gfn holds the ciphertext. -EBADMSG: it does not (I2). Others as above;
+ * CLOAKED -> CLEAN: gfn holds the ciphertext, if the page was ever written. -EBADMSG: it does not (I2). Others as above;
  * on error nothing changed.
  */
 int cloaked_open_clean(struct ink_spage *s, u64 gfn);

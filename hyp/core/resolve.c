@@ -147,7 +147,7 @@ static enum ink_verdict resolve_private(const struct access *a)
 			   INK_PT_ZERO);
 	}
 	if (!s) {
-		err = (filled ? absent_load_dirty : absent_bind_dirty)(a->hap, serial, index, a->hint.gfn, &s);
+		err = (filled ? absent_load_dirty : absent_bind_clean)(a->hap, serial, index, a->hint.gfn, &s);
 		if (err)
 			return frame_error(a, err);
 		if (!hint_stands(a)) {

@@ -176,8 +176,8 @@ static void object_put(struct ink_hap *hap, u64 serial, struct ink_object *obj)
 	ink_record_uncharge(hap->vm);
 }
 
-static int absent_make_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, bool load,
-			     struct ink_spage **out)
+static int absent_make(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, bool load,
+		       struct ink_spage **out)
 {
 	struct ink_vm *vm = hap->vm;
 	struct ink_object *obj;
@@ -207,6 +207,9 @@ static int absent_make_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn
 		if (err)
 			goto unhold;
 	}
+	/* Not DIRTY before it is written to: the kernel gives up pages of shared memory that were only read. */
+	if (!load)
+		s->state = INK_CLEAN;
 	ink_record_charge(vm);
 	obj->nr_pages++;
 	*out = s;
@@ -223,14 +226,28 @@ put_object:
 	return err;
 }
 
-int absent_bind_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out)
+int absent_bind_clean(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out)
 {
-	return absent_make_dirty(hap, serial, index, gfn, false, out);
+	return absent_make(hap, serial, index, gfn, false, out);
 }
 
 int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struct ink_spage **out)
 {
-	return absent_make_dirty(hap, serial, index, gfn, true, out);
+	return absent_make(hap, serial, index, gfn, true, out);
+}
+
+/* What gfn holds of s. Copied once: what is verified is what is used. */
+static int load(struct ink_spage *s, u64 gfn, void *frame)
+{
+	void *to = s->shown ? frame : s->vm->bounce;
+	int err;
+
+	if (!s->shown && !s->id.version)
+		return 0;
+	err = ink_guest_read(s->vm, gfn << INKTAG_PAGE_SHIFT, to, INKTAG_PAGE_SIZE);
+	if (err || s->shown)
+		return err;
+	return ink_unseal(s->vm, &s->id, to, frame, s->tag);
 }
 
 int cloaked_open_clean(struct ink_spage *s, u64 gfn)
@@ -248,10 +265,7 @@ int cloaked_open_clean(struct ink_spage *s, u64 gfn)
 	err = hold(s, gfn);
 	if (err)
 		goto free_frame;
-	/* Copied once: what is verified is what is used. */
-	err = ink_guest_read(vm, gfn << INKTAG_PAGE_SHIFT, s->shown ? frame : vm->bounce, INKTAG_PAGE_SIZE);
-	if (!err && !s->shown)
-		err = ink_unseal(vm, &s->id, vm->bounce, frame, s->tag);
+	err = load(s, gfn, frame);
 	if (err)
 		goto unhold;
 	s->frame = frame;

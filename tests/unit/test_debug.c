@@ -89,6 +89,22 @@ START_TEST(kernel_writes_first)
 }
 END_TEST
 
+/* Or on one of shared memory, which it has only read. */
+START_TEST(kernel_writes_what_was_read)
+{
+	u8 page[PAGE];
+
+	env.shown = true;
+	ck_assert_int_eq(ink_object_share(hap, SER_RWX), 0);
+	ck_assert_int_eq(hap_access_at(g, 0, RWX_VA, INK_READ, GFN, T_RWX).verdict, INK_MAPPED);
+	hap_reads_zero(g, 0, RWX_VA);
+	secret_fill(page, 5);
+	k_write(g, GFN, page);
+	hap_reads(g, 0, RWX_VA, 5);
+	guest_check(g);
+}
+END_TEST
+
 START_TEST(untouched_binds_nothing)
 {
 	u8 page[PAGE] = { 0 };
@@ -255,6 +271,7 @@ Suite *suite_debug(void)
 	tcase_add_test(tc, kernel_sees_it);
 	tcase_add_loop_test(tc, kernel_changes_it, 0, 2);
 	tcase_add_loop_test(tc, kernel_writes_first, 0, 2);
+	tcase_add_test(tc, kernel_writes_what_was_read);
 	tcase_add_test(tc, untouched_binds_nothing);
 	tcase_add_test(tc, not_of_others);
 	tcase_add_test(tc, children_have_it);

@@ -276,6 +276,42 @@ START_TEST(swapped)
 }
 END_TEST
 
+/*
+ * The kernel gives up a page of shared memory that was only read, and brings another one, of zeros; or it lies, and that
+ * is of no use. Once the page was written to, zeros are not what it is.
+ */
+START_TEST(only_read)
+{
+	u8 junk[PAGE], zeros[PAGE] = { 0 };
+	u64 seals = g->seals;
+
+	family(2);
+	at(PARENT, GFN);
+	at(CHILD, GFN);
+	hap_reads_zero(g, CHILD, VA);
+	hap_reads_zero(g, PARENT, VA);
+	memset(junk, 0x5a, PAGE);
+	k_write(g, GFN, junk);
+	k_write(g, FREE, _i ? junk : zeros);
+	guest_check(g);
+	at(CHILD, FREE);
+	at(PARENT, FREE);
+	hap_reads_zero(g, PARENT, VA);
+	hap_reads_zero(g, CHILD, VA);
+	ck_assert_uint_eq(g->seals, seals);
+	writes(CHILD, FREE, NAME);
+	reads(PARENT, NAME);
+	k_page(g, FREE);
+	ck_assert_uint_eq(g->seals, seals + 1);
+	expect_no_violation(g);
+	k_write(g, SPARE, zeros);
+	at(PARENT, SPARE);
+	ck_assert_int_eq(hap_access(g, PARENT, VA, INK_READ).verdict, INK_KILL);
+	expect_violation(g, haps[PARENT]->id, INKTAG_CHECK_TAG, VA, SPARE, T_RWX);
+	guest_check(g);
+}
+END_TEST
+
 /* Dropping has no effect; giving up takes it from the one alone; the last one takes the pages along. */
 static const u32 orders[][NR] = {
 	{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 },
@@ -424,6 +460,7 @@ Suite *suite_object(void)
 	tcase_add_test(tc, leave_of_none);
 	tcase_add_test(tc, share_without_memory);
 	tcase_add_loop_test(tc, seen_by_all, 0, 3);
+	tcase_add_loop_test(tc, only_read, 0, 2);
 	tcase_add_test(tc, not_stalled);
 	tcase_add_loop_test(tc, swapped, 0, 2);
 	tcase_add_loop_test(tc, given_up, 0, 2 * ARRAY_SIZE(orders));

@@ -22,8 +22,10 @@ static struct ink_spage *map(u64 va, u64 gfn, u32 prot)
 {
 	struct ink_spage *s = SPAGE(hap, SER_DATA, gfn);
 
-	if (!s)
-		ck_assert_int_eq(absent_bind_dirty(hap, SER_DATA, gfn, gfn, &s), 0);
+	if (!s) {
+		ck_assert_int_eq(absent_bind_clean(hap, SER_DATA, gfn, gfn, &s), 0);
+		clean_write_dirty(s);
+	}
 	k_hint(hap, va, gfn, INKTAG_PROT_MASK, T_DATA);
 	ck_assert_int_eq(ink_spage_map(s, hap, va, prot), 0);
 	return s;
@@ -156,7 +158,8 @@ START_TEST(no_tables)
 	u64 va = 1ULL << 40, n, held;
 	int err = 0;
 
-	ck_assert_int_eq(absent_bind_dirty(hap, SER_DATA, 0, FIRST_GFN, &s), 0);
+	ck_assert_int_eq(absent_bind_clean(hap, SER_DATA, 0, FIRST_GFN, &s), 0);
+	clean_write_dirty(s);
 	k_hint(hap, va, FIRST_GFN, 3, T_DATA);
 	held = g->vm.frames;
 	for (n = 1; n <= 4; n++) {

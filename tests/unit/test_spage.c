@@ -23,8 +23,9 @@ static void make_dirty(struct ink_hap *h, u64 serial, u64 index, u64 gfn, u64 na
 {
 	struct ink_spage *s;
 
-	ck_assert_int_eq(absent_bind_dirty(h, serial, index, gfn, &s), 0);
+	ck_assert_int_eq(absent_bind_clean(h, serial, index, gfn, &s), 0);
 	ck_assert(is_zero(s->frame, PAGE));
+	clean_write_dirty(s);
 	secret_fill(s->frame, name);
 }
 
@@ -81,7 +82,7 @@ static const struct {
 	enum verb verb;
 	int result, to;
 } moves[] = {
-	{ ABSENT, BIND, 0, INK_DIRTY },
+	{ ABSENT, BIND, 0, INK_CLEAN },
 	{ ABSENT, LOAD, 0, INK_DIRTY },
 	{ ABSENT, TOUCH, 0, ABSENT },
 	{ ABSENT, DROP, 0, ABSENT },
@@ -114,7 +115,7 @@ static int act(enum verb verb, u64 free_gfn)
 
 	switch (verb) {
 	case BIND:
-		return absent_bind_dirty(hap, SER_DATA, INDEX, free_gfn, &s);
+		return absent_bind_clean(hap, SER_DATA, INDEX, free_gfn, &s);
 	case LOAD:
 		return absent_load_dirty(hap, SER_DATA, INDEX, free_gfn, &s);
 	case TOUCH:
@@ -210,7 +211,7 @@ START_TEST(bad_frame)
 {
 	struct ink_spage *s;
 
-	REFUSED(g, frames[_i].err, absent_bind_dirty(hap, SER_DATA, INDEX, frames[_i].gfn, &s));
+	REFUSED(g, frames[_i].err, absent_bind_clean(hap, SER_DATA, INDEX, frames[_i].gfn, &s));
 	REFUSED(g, frames[_i].err, absent_load_dirty(hap, SER_DATA, INDEX, frames[_i].gfn, &s));
 	expect(ABSENT);
 	make(INK_CLOAKED);
@@ -228,8 +229,8 @@ START_TEST(frame_beyond_hints)
 	struct ink_spage *s;
 
 	g->ram_everywhere = true;
-	REFUSED(g, -EFAULT, absent_bind_dirty(hap, SER_DATA, INDEX, INK_GFN_END, &s));
-	REFUSED(g, -EFAULT, absent_bind_dirty(hap, SER_DATA, INDEX, U64_MAX, &s));
+	REFUSED(g, -EFAULT, absent_bind_clean(hap, SER_DATA, INDEX, INK_GFN_END, &s));
+	REFUSED(g, -EFAULT, absent_bind_clean(hap, SER_DATA, INDEX, U64_MAX, &s));
 	g->ram_everywhere = false;
 }
 END_TEST
@@ -249,6 +250,32 @@ START_TEST(other_frame)
 	ck_assert(ink_gfn_is_held(&g->vm, FREE, 1));
 	ck_assert(!ink_gfn_is_held(&g->vm, GFN, 1));
 	ck_assert(secret_is(page()->frame, NAME));
+}
+END_TEST
+
+/* What was bound and not written to is zeros wherever it is opened, and no ciphertext; then it is a page like others. */
+START_TEST(never_written)
+{
+	struct ink_spage *s;
+	u8 junk[PAGE];
+	u64 seals = g->seals;
+
+	ck_assert_int_eq(absent_bind_clean(hap, SER_DATA, INDEX, GFN, &s), 0);
+	expect(INK_CLEAN);
+	memset(junk, 0x5a, PAGE);
+	k_write(g, GFN, junk);
+	expect(INK_CLOAKED);
+	ck_assert_int_eq(cloaked_open_clean(s, GFN), 0);
+	expect(INK_CLEAN);
+	ck_assert(is_zero(s->frame, PAGE));
+	ck_assert_mem_eq(slot_page(g, GFN), junk, PAGE);
+	ck_assert_uint_eq(g->seals, seals);
+	clean_write_dirty(s);
+	secret_fill(s->frame, NAME);
+	k_write(g, GFN, junk);
+	ck_assert_uint_eq(g->seals, seals + 1);
+	REFUSED(g, -EBADMSG, cloaked_open_clean(s, GFN));
+	expect(INK_CLOAKED);
 }
 END_TEST
 
@@ -447,7 +474,7 @@ START_TEST(no_memory)
 
 		fail_allocation(n, 1);
 		if (_i == 0)
-			err = absent_bind_dirty(hap, SER_DATA, INDEX, GFN, &s);
+			err = absent_bind_clean(hap, SER_DATA, INDEX, GFN, &s);
 		else if (_i == 1)
 			err = absent_load_dirty(hap, SER_DATA, INDEX, GFN, &s);
 		else
@@ -463,7 +490,7 @@ START_TEST(no_memory)
 	fail_allocation(0, 0);
 	ck_assert_int_eq(err, 0);
 	ck_assert_uint_gt(n, 2);
-	expect(_i == 2 ? INK_CLEAN : INK_DIRTY);
+	expect(_i == 1 ? INK_DIRTY : INK_CLEAN);
 }
 END_TEST
 
@@ -536,7 +563,7 @@ START_TEST(frames_limit)
 	for (i = 0; i < 5; i++)
 		make_dirty(hap, SER_DATA, 200 + i, GFN + 20 + i, i);
 	ck_assert_uint_eq(g->vm.frames, tight.frames);
-	REFUSED(g, -ENOSPC, absent_bind_dirty(hap, SER_DATA, INDEX, GFN, &s));
+	REFUSED(g, -ENOSPC, absent_bind_clean(hap, SER_DATA, INDEX, GFN, &s));
 	REFUSED(g, -ENOSPC, absent_load_dirty(hap, SER_DATA, INDEX, GFN, &s));
 	n = g->vm.frames;
 	k_page(g, GFN + 20);			/* cloaking gives a frame back */
@@ -561,16 +588,16 @@ START_TEST(records_limit)
 	tight.frames = 16;
 	g->vm.limits = tight;
 	for (i = 0; i < 1000 && !err; i++) {
-		err = absent_bind_dirty(hap, SER_DATA, 200 + i, GFN, &s);
+		err = absent_bind_clean(hap, SER_DATA, 200 + i, GFN, &s);
 		if (!err)
 			k_page(g, GFN);
 	}
 	ck_assert_int_eq(err, -ENOSPC);
 	ck_assert_uint_le(g->vm.records, INK_RECORDS(&tight));
-	REFUSED(g, -ENOSPC, absent_bind_dirty(hap, SER_DATA, 5000, GFN, &s));
+	REFUSED(g, -ENOSPC, absent_bind_clean(hap, SER_DATA, 5000, GFN, &s));
 	REFUSED(g, -ENOSPC, absent_load_dirty(hap, SER_DATA, 5000, GFN, &s));
 	ck_assert_uint_eq(ink_object_drop(hap, SER_DATA, 200, INKTAG_INDEX_END), i - 1);
-	ck_assert_int_eq(absent_bind_dirty(hap, SER_DATA, 5000, GFN, &s), 0);
+	ck_assert_int_eq(absent_bind_clean(hap, SER_DATA, 5000, GFN, &s), 0);
 	guest_check(g);
 }
 END_TEST
@@ -761,6 +788,7 @@ Suite *suite_spage(void)
 	tcase_add_loop_test(tc, bad_frame, 0, ARRAY_SIZE(frames));
 	tcase_add_test(tc, frame_beyond_hints);
 	tcase_add_test(tc, other_frame);
+	tcase_add_test(tc, never_written);
 	tcase_add_test(tc, is_held_ranges);
 	tcase_add_loop_test(tc, bad_content, 0, NR_OFFERS);
 	tcase_add_loop_test(tc, bound_to_identity, 0, 2);

@@ -25,6 +25,8 @@ static bool spage_is_valid(struct ink_vm *vm, struct ink_spage *s)
 		return false;
 	if (!s->frame || ink_map_get(&vm->held, s->gfn) != s)			/* V1, V2 */
 		return false;
+	if (s->state == INK_CLEAN && !s->id.version && !s->shown && memcmp(s->frame, vm->zero, INKTAG_PAGE_SIZE))
+		return false;
 	if (!s->map.hap)
 		return !s->map.next;
 	for (m = &s->map; m; m = m->next)

@@ -9,6 +9,8 @@
  *	bump PAGE		changes what it should contain, and writes that
  *	rewrite PAGE		writes what it contains
  *	zero N			N new pages, only read: "ok" if all is zero
+ *	shared N		N new pages of shared memory, only read: "ok ADDRESS"
+ *	zeros			reads all of those: "ok" if all is zero, or "bad WORD"
  *	touch N			N new pages, one byte written in each
  *	null N			N null system calls
  *	code			address of a page of its code, and of its stack: "ok ADDRESS ADDRESS"
@@ -229,20 +231,51 @@ static void contend(unsigned long n)
 	printf("ok %lu\n", yields);
 }
 
+static unsigned long nonzero(const volatile unsigned long *p, unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n * PAGE / sizeof(*p) && !p[i]; i++)
+		;
+	return i;
+}
+
 static void zero(unsigned long n)
 {
-	volatile unsigned long *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned long i;
 
 	if (p == MAP_FAILED) {
 		printf("bad %d\n", errno);
 		return;
 	}
-	for (i = 0; i < n * PAGE / sizeof(*p) && !p[i]; i++)
-		;
+	i = nonzero(p, n);
 	printf(i == n * PAGE / sizeof(*p) ? "ok\n" : "bad word %lu\n", i);
-	munmap((void *)p, n * PAGE);
+	munmap(p, n * PAGE);
+}
+
+static unsigned long *shared_pages, nr_shared;
+
+static void zeros(unsigned long unused)
+{
+	unsigned long i = nonzero(shared_pages, nr_shared);
+
+	(void)unused;
+	printf(i == nr_shared * PAGE / sizeof(*shared_pages) ? "ok\n" : "bad word %lu\n", i);
+}
+
+static void shared(unsigned long n)
+{
+	shared_pages = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared_pages == MAP_FAILED) {
+		printf("bad %d\n", errno);
+		return;
+	}
+	nr_shared = n;
+	if (nonzero(shared_pages, n) == n * PAGE / sizeof(*shared_pages))
+		printf("ok %lx\n", (unsigned long)shared_pages);
+	else
+		printf("bad\n");
 }
 
 static void touch(unsigned long n)
@@ -585,7 +618,7 @@ static const struct command {
 	void (*run)(unsigned long arg);
 } commands[] = {
 	{ "fill", fill }, { "check", check }, { "read", read_one }, { "bump", bump },
-	{ "rewrite", rewrite }, { "zero", zero }, { "touch", touch }, { "null", null_calls },
+	{ "rewrite", rewrite }, { "zero", zero }, { "shared", shared }, { "zeros", zeros }, { "touch", touch }, { "null", null_calls },
 	{ "locks", locks }, { "contend", contend },
 	{ "code", code }, { "regs", registers_at_syscall }, { "fault", registers_at_fault },
 	{ "spin", spin }, { "spin_ymm", spin_ymm }, { "work", work }, { "map", map },
