@@ -110,31 +110,36 @@ long futex_wake(u64 addr, u32 count, u32 bitset)
 static long requeue(u64 addr, u32 count, u32 move, u64 to, const u32 *expected)
 {
 	struct futex_waiter *w;
-	u32 *wake[WAKE_MAX], n, moved = 0;
+	u32 *wake[WAKE_MAX], n, aside = 0, moved = 0;
 
-	if (count > WAKE_MAX)
-		count = WAKE_MAX;
 	lock(&waiters_lock);
 	if (expected && __atomic_load_n((u32 *)addr, __ATOMIC_SEQ_CST) != *expected) {
 		unlock(&waiters_lock);
 		return -EAGAIN;
 	}
 	n = wake_locked(addr, count, ALL, wake, WAKE_MAX);
-	for (w = waiters.next; w != &waiters && moved < move; w = w->next) {
+	for (w = waiters.next; w != &waiters && (n + aside < count || moved < move); w = w->next) {
 		if (w->addr != addr || w->tid)
 			continue;
+		/* Those that wake are many: the others of them wait at an address that is nobody else's. */
+		if (n + aside < count) {
+			w->addr = (u64)wake;
+			aside++;
+			continue;
+		}
 		w->addr = to;
 		moved++;
 	}
 	unlock(&waiters_lock);
 	rouse(wake, n);
+	n += futex_wake((u64)wake, aside, ALL);
 	return expected ? n + moved : n;
 }
 
 /* The operation on the word at addr that op encodes; returns what was there. futex(2), FUTEX_WAKE_OP. */
 static s32 operate(u32 *word, u32 op)
 {
-	u32 arg = (s32)(op << 8) >> 20, was;
+	u32 arg = (s32)(op << 8) >> 20;
 
 	if (op >> 31)		/* FUTEX_OP_OPARG_SHIFT */
 		arg = 1U << (arg & 31);
@@ -148,9 +153,13 @@ static s32 operate(u32 *word, u32 op)
 	case FUTEX_OP_ANDN:
 		return __atomic_fetch_and(word, ~arg, __ATOMIC_SEQ_CST);
 	default:
-		was = __atomic_fetch_xor(word, arg, __ATOMIC_SEQ_CST);
-		return was;
+		return __atomic_fetch_xor(word, arg, __ATOMIC_SEQ_CST);
 	}
+}
+
+static bool is_operation(u32 op)
+{
+	return (op >> 28 & 7) <= FUTEX_OP_XOR && (op >> 24 & 15) <= FUTEX_OP_CMP_GE;
 }
 
 static bool compares(s32 was, u32 op)
@@ -178,7 +187,7 @@ static long wake_op(u64 addr, u32 count, u32 count2, u64 addr2, u32 op)
 	long n;
 	s32 was;
 
-	if ((op >> 28 & 7) > FUTEX_OP_XOR || (op >> 24 & 15) > FUTEX_OP_CMP_GE)
+	if (!is_operation(op))
 		return -ENOSYS;
 	touch(addr2);
 	/* Atomic for those who look at the list: whoever waits now, waited before the operation. */
@@ -531,6 +540,8 @@ static long by_word(long nr, const struct request *q, u32 *word)
 		/* All wake, and go to sleep again on the other one themselves. */
 		return shared_wake(word, 0x7fffffff);
 	case FUTEX_WAKE_OP:
+		if (!is_operation(q->value3))
+			return -ENOSYS;
 		was = operate((u32 *)q->addr2, q->value3);
 		r = shared_wake(word, q->value);
 		if (compares(was, q->value3) && mm_futex_place(q->addr2, &name) == FUTEX_SHARED)

@@ -256,7 +256,7 @@ long sys_rt_sigaction(long nr, const u64 args[6])
 {
 	const struct sigaction *act = (void *)args[1];
 	struct sigaction *old = (void *)args[2], new = { 0 }, was;
-	struct action *a = &actions[(u32)args[0] - 1];
+	struct action *a;
 	bool ignored;
 	long r;
 
@@ -265,6 +265,7 @@ long sys_rt_sigaction(long nr, const u64 args[6])
 		return -EINVAL;
 	if ((act && !user_range_ok(args[1], sizeof(*act))) || (old && !user_range_ok(args[2], sizeof(*old))))
 		return -EFAULT;
+	a = &actions[(u32)args[0] - 1];
 	if (act)
 		new = *act;
 	new.sa_flags &= FLAGS_KNOWN;

@@ -172,14 +172,27 @@ static void all_woken(void)
 	must_be(wakes(&other, MANY) == 0 && wakes(&word, 0x7fffffff) == MANY);
 }
 
+static void all_moved(void)
+{
+	must_be(futex(&word, FUTEX_CMP_REQUEUE, MANY - 4, (void *)3, &other, 0) == MANY - 1);
+	must_be(wakes(&word, 9) == 1 && wakes(&other, 9) == 3);
+}
+
+static void all_woken_or_moved(void)
+{
+	must_be(futex(&word, FUTEX_REQUEUE, MANY - 1, NULL, &other, 0) == MANY - 1);
+	must_be(wakes(&word, 9) == 1 && wakes(&other, 9) == 0);
+}
+
 START_TEST(many)
 {
+	static void (*const ends[])(void) = { all_woken, all_moved, all_woken_or_moved };
 	int i;
 
 	fresh();
 	for (i = 0; i < MANY - 1; i++)
 		kernel.step[i] = next_waits;
-	kernel.step[i] = all_woken;
+	kernel.step[i] = ends[_i];
 	kernel.wake_result = 1000;
 	must_be(waits(&word, 0) == 0 && kernel.sleeps == MANY && kernel.wakes == MANY);
 }
@@ -395,6 +408,7 @@ START_TEST(sleep_between)
 
 	share();
 	must_be(between(FUTEX_WAIT, 1, NULL, NULL, 0) == -EAGAIN && !kernel.sleeps);
+	must_be(between(FUTEX_WAKE_OP, 1, NULL, shared, 5U << 28) == -ENOSYS && between(FUTEX_WAKE_OP, 1, NULL, shared, 6 << 24) == -ENOSYS);
 	for (i = 0; i < 3; i++)
 		kernel.results[i] = i % 2 ? -EAGAIN : -ETIMEDOUT;
 	kernel.results[i] = 1L << 40;
@@ -426,6 +440,6 @@ START_TEST(of_kernels)
 END_TEST
 
 SUITE(futex, SECONDS,
-      { false_wakes, ARRAY_SIZE(false_results) }, { changed }, { interrupted, 2 }, { times, 4 }, { many }, { in_order },
+      { false_wakes, ARRAY_SIZE(false_results) }, { changed }, { interrupted, 2 }, { times, 4 }, { many, 3 }, { in_order },
       { requeued }, { refused }, { operations },
       { conditions, ARRAY_SIZE(comparisons) }, { owned }, { owned_and_woken }, { count_of_wakes }, { sleep_between }, { of_kernels })
