@@ -37,6 +37,7 @@ int main(void)
 	srunner_add_suite(r, timer_suite());
 	srunner_add_suite(r, segment_suite());
 	srunner_add_suite(r, exec_suite());
+	srunner_add_suite(r, file_suite());
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	run = srunner_ntests_run(r);

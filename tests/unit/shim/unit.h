@@ -139,5 +139,6 @@ Suite *futex_suite(void);
 Suite *timer_suite(void);
 Suite *segment_suite(void);
 Suite *exec_suite(void);
+Suite *file_suite(void);
 
 #endif
