@@ -75,9 +75,9 @@ void fill_pattern(void *at, size_t n, size_t offset);
 /* Milliseconds, by CLOCK_MONOTONIC. */
 long now_ms(void);
 void sleep_ms(long ms);
-/* Until CONDITION holds, for at most ten seconds. */
+/* Until CONDITION holds, for at most half a minute: the machine may be busy. */
 #define want_soon(condition) do { \
-		long end_ = now_ms() + 10000; \
+		long end_ = now_ms() + 30000; \
 		int holds_; \
 		while (!(holds_ = (condition)) && now_ms() < end_) \
 			sleep_ms(1); \
