@@ -1,6 +1,6 @@
 # InkTag. `make help` lists the targets. V=1 shows the logs of the builds live.
 
-PARTS := hyp guest-kernel qemu libc programs realprograms attack
+PARTS := hyp guest-kernel qemu inktag libc programs realprograms attack
 export V
 
 help:
