@@ -28,6 +28,7 @@ options=(
 )
 
 need_packages gcc gcc-12 libc6-dev ccache make ninja-build pkgconf patch dpkg-dev libglib2.0-dev zlib1g-dev \
+	libsqlite3-dev libssl-dev \
 	python3 python3-venv python3-setuptools python3-pkg-resources seabios qemu-system-data
 source=$(debian_source qemu trixie)
 
@@ -67,4 +68,4 @@ build_qemu() {
 }
 
 build_cached qemu build_qemu "$0" "$patches/files" "$patches"/*.patch "$abi" \
-	"str:$(cd "$source" && echo *.dsc)" "str:$(dpkg-query -W -f '${Version} ' gcc-12 libglib2.0-dev)"
+	"str:$(cd "$source" && echo *.dsc)" "str:$(dpkg-query -W -f '${Version} ' gcc-12 libglib2.0-dev libsqlite3-dev libssl-dev)"

@@ -23,6 +23,30 @@ static void print_time(Monitor *mon, uint64_t ns)
                    ns / 1000000 % 1000);
 }
 
+static void print_store(Monitor *mon, const char *id)
+{
+    Error *err = NULL;
+    g_autoptr(InkTagStoreInfoList) list = qmp_query_inktag_store(&err);
+
+    if (err) {
+        monitor_printf(mon, "store:          %s\n", error_get_pretty(err));
+        error_free(err);
+        return;
+    }
+    for (InkTagStoreInfoList *l = list; l; l = l->next) {
+        InkTagStoreInfo *s = l->value;
+
+        if (g_str_equal(s->id, id)) {
+            monitor_printf(mon, "store:          %s, file '%s', %s counter"
+                           ", generation %" PRIu64 ", objects %" PRIu64
+                           ", names %" PRIu64 ", to settle %" PRIu64
+                           ", lost pages %" PRIu64 "\n", s->id, s->path,
+                           s->counter ? "with" : "without", s->generation,
+                           s->objects, s->names, s->unsettled, s->lost);
+        }
+    }
+}
+
 void hmp_info_inktag(Monitor *mon, const QDict *qdict)
 {
     Error *err = NULL;
@@ -60,6 +84,11 @@ void hmp_info_inktag(Monitor *mon, const QDict *qdict)
     monitor_printf(mon, "exec:           %" PRIu64 ", %" PRIu64
                    " of them by a protected program\n",
                    c->execs, c->execs_kept);
+    if (info->store) {
+        print_store(mon, info->store);
+    } else {
+        monitor_printf(mon, "store:          none\n");
+    }
     monitor_printf(mon, "violations:     %" PRIu64 "\n", c->violations);
     for (InkTagViolationList *l = info->last_violations; l; l = l->next) {
         g_autofree char *text = inktag_violation_text(l->value);

@@ -161,6 +161,10 @@ static void inktag_realize(DeviceState *dev, Error **errp)
     if (!check_limits(s, errp)) {
         return;
     }
+    if (s->store) {
+        /* Whoever deleted it would close it under the VM. */
+        s->store->attached = true;
+    }
 
     if (!kvm_enabled()) {
         error_setg(errp, "%s needs the accelerator kvm, and this VM has %s",
@@ -245,6 +249,7 @@ InkTagInfo *qmp_query_inktag(Error **errp)
     info->limits->threads = s->max_threads;
     info->limits->descriptors = s->max_descriptors;
     info->limits->frames = s->max_frames;
+    info->store = s->store ? g_strdup(inktag_store_id(s->store)) : NULL;
     info->counters = counters;
     info->last_violations = inktag_violations_last(s);
     return info;
@@ -255,6 +260,8 @@ static const Property inktag_properties[] = {
     DEFINE_PROP_UINT32("max-threads", InkTagState, max_threads, 64),
     DEFINE_PROP_UINT32("max-descriptors", InkTagState, max_descriptors, 4096),
     DEFINE_PROP_UINT64("max-frames", InkTagState, max_frames, 65536),
+    DEFINE_PROP_LINK("store", InkTagState, store, TYPE_INKTAG_STORE,
+                     InkTagStore *),
 };
 
 static void inktag_class_init(ObjectClass *klass, void *data)
@@ -278,6 +285,8 @@ static void inktag_class_init(ObjectClass *klass, void *data)
     object_class_property_set_description(klass, "max-frames",
         "host pages of 4 KiB for protected memory, its page tables, and the "
         "pages pinned for uncloaked mappings");
+    object_class_property_set_description(klass, "store",
+        "id of the object inktag-store with the metadata of protected files");
 }
 
 static const TypeInfo inktag_types[] = {

@@ -9,9 +9,8 @@
  * VM's limits (inktag.c), reports what KVM tells (inktag-violations.c,
  * inktag-counters.c), and shows it (QMP: inktag.c, HMP: inktag-hmp.c).
  *
- * The trusted metadata of protected files will be an object of its own
- * (-object inktag-store, inktag-store.c), to which the device has a link
- * property "store": files belong to a store, not to the VM that uses it.
+ * The trusted metadata of protected files are an object of its own (-object
+ * inktag-store, inktag-store.h), which the property "store" links to.
  *
  * All of it runs in the main loop, under the BQL.
  */
@@ -20,6 +19,7 @@
 
 #include <inktag/abi.h>
 #include "hw/qdev-core.h"
+#include "inktag-store.h"
 #include "qapi/qapi-types-inktag-target.h"
 #include "qemu/event_notifier.h"
 #include "qemu/timer.h"
@@ -36,6 +36,7 @@ struct InkTagState {
     uint32_t max_threads;
     uint32_t max_descriptors;
     uint64_t max_frames;
+    InkTagStore *store;     /* NULL: none */
 
     Error *migration_blocker;
 
