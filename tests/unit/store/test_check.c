@@ -88,6 +88,7 @@ START_TEST(damaged_index)
 				      "WHERE name = 'name_object'", NULL, NULL, NULL), SQLITE_OK);
 	db = store_reopen(db);
 	ck_assert_int_gt(inktag_db_check(db, report, said), 0);
+	ck_assert_msg(g_pattern_match_simple("*row 1 missing from index name_object*", said->str), "%s", said->str);
 	g_string_free(said, true);
 }
 END_TEST

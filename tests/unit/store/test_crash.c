@@ -57,8 +57,8 @@ static unsigned int state_of(struct run *run, InkTagDb *db, unsigned int done, c
 
 	if (strcmp(is, run->states[n]) && run->states[n + 1])
 		n++;
-	ck_assert_msg(!strcmp(is, run->states[n]), "%s, after %u steps, the store is in neither state:\n%s\nbut:\n%s", when,
-		      done, run->states[done], is);
+	ck_assert_msg(!strcmp(is, run->states[n]), "%s, after %u steps, the store is in neither state:\n%s\nbut:\n%s",
+		      when, done, run->states[done], is);
 	g_free(is);
 	return n;
 }

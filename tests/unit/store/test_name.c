@@ -119,7 +119,8 @@ END_TEST
 START_TEST(paths)
 {
 	static const char *const bad[] = {
-		"", "/", "a", "a/b", "//", "//a", "/a//b", "/a/", "/.", "/..", "/a/.", "/a/..", "/./a", "/../a", "/a/../b", "/a/./b",
+		"", "/", "a", "ab", "a/b", "ab/c", "//", "//a", "/a//b", "/a/",
+		"/.", "/..", "/a/.", "/a/..", "/./a", "/../a", "/a/../b", "/a/./b",
 	};
 	static const char *const good[] = { "/a", "/a/b", "/.a", "/..a", "/...", "/a.", "/a/.b", "/ ", "/\xff\n" };
 	char *path = g_strnfill(INKTAG_DB_PATH_MAX + 1, 'x');

@@ -215,6 +215,7 @@ START_TEST(prepare_refused)
 	MUST(db, inktag_db_prepare(db, &oid, s, 2, NULL, &t));
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 1, NULL, &t));
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, INKTAG_DB_PAGES_MAX + 1, NULL, &t));
+	ck_assert_ptr_nonnull(strstr(inktag_db_error(db), "prepares 65536 pages at a time at most"));
 	/* Of an earlier open: whoever got them may have used them. */
 	db = store_reopen(db);
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, &old, 1, NULL, &t));

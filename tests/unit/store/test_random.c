@@ -355,8 +355,8 @@ static void compare(void)
 START_TEST(twin)
 {
 	static void (*const calls[])(int n) = {
-		do_create, do_remove, do_prepare, do_prepare, do_prepare, do_prepare, do_prepare, do_settle, do_settle, do_resolve,
-		do_resolve_length, do_bind, do_names, do_names, do_reopen,
+		do_create, do_remove, do_prepare, do_prepare, do_prepare, do_prepare, do_prepare, do_settle, do_settle,
+		do_resolve, do_resolve_length, do_bind, do_names, do_names, do_reopen,
 	};
 
 	rnd = g_rand_new_with_seed(seed + _i);
