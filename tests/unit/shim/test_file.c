@@ -191,6 +191,14 @@ static void poll_ready(const u64 args[6])
 	}
 }
 
+/* Of a pipe: the end that is read, or that is written. */
+static void fresh_pipe(long result, bool is_read)
+{
+	fresh(result);
+	kernel.mode = S_IFIFO;
+	kernel.flags = is_read ? O_RDONLY : O_WRONLY;
+}
+
 /* _i & 1: the end that is read, _i & 2: it shall not wait. */
 START_TEST(splice_is_a_copy)
 {
@@ -198,9 +206,7 @@ START_TEST(splice_is_a_copy)
 	const bool nonblock = _i & 2;
 
 	make_parts(0, 5000);
-	fresh(nonblock ? 1 : 700);
-	kernel.mode = S_IFIFO;
-	kernel.flags = _i & 1 ? O_RDONLY : O_WRONLY;
+	fresh_pipe(nonblock ? 1 : 700, _i & 1);
 	kernel.fill = poll_ready;
 	if (nonblock)
 		kernel.results[1] = 700;
@@ -208,9 +214,7 @@ START_TEST(splice_is_a_copy)
 	must_be(in_arena(kernel.args[1], kernel.args[2]) && kernel.args[2] == (nonblock ? PIPE_BUF : 5000));
 	must_be(kernel.calls[SYS_poll] == nonblock);
 
-	fresh(nonblock ? 0 : -EINTR);
-	kernel.mode = S_IFIFO;
-	kernel.flags = _i & 1 ? O_RDONLY : O_WRONLY;
+	fresh_pipe(nonblock ? 0 : -EINTR, _i & 1);
 	must_be(spliced(nonblock ? NONBLOCK : 0) == (nonblock ? -EAGAIN : -EINTR));
 	must_be(kernel.calls[nr] == !nonblock);
 }
@@ -225,15 +229,11 @@ START_TEST(splice_lied_about)
 
 	make_parts(0, 5000);
 	for (i = 0; i < 2; i++) {
-		fresh(nonblock ? 1 : results[i]);
-		kernel.mode = S_IFIFO;
-		kernel.flags = _i & 1 ? O_RDONLY : O_WRONLY;
+		fresh_pipe(nonblock ? 1 : results[i], _i & 1);
 		kernel.results[1] = results[i];
 		must(lies(SYS_vmsplice, args), "%ld", results[i]);
 	}
-	fresh(2);		/* of one descriptor, two are ready */
-	kernel.mode = S_IFIFO;
-	kernel.flags = _i & 1 ? O_RDONLY : O_WRONLY;
+	fresh_pipe(2, _i & 1);		/* of one descriptor, two are ready */
 	must_be(!nonblock || lies(SYS_vmsplice, args));
 	fresh(0);
 	kernel.flags = O_RDWR;
