@@ -94,18 +94,25 @@ START_TEST(older_copy)
 }
 END_TEST
 
-/* The transaction is durable, and the counter not yet: accepted, and from then on the counter knows it. */
-START_TEST(crash_before_counter)
+/* One transaction, and the counter as it was before it; in before, the disk as it was. */
+static void change_uncounted(struct disk *before)
 {
-	struct disk before = { 0 };
 	InkTagDb *db;
 
-	disk_copy(&before, &disk);
+	disk_copy(before, &disk);
 	take();
 	db = store_open(&with);
 	object_new(db);
 	inktag_db_close(db);
 	put_back();
+}
+
+/* The transaction is durable, and the counter not yet: accepted, and from then on the counter knows it. */
+START_TEST(crash_before_counter)
+{
+	struct disk before = { 0 };
+
+	change_uncounted(&before);
 	inktag_db_close(store_open(&with));
 	disk_copy(&disk, &before);
 	store_refused(&with, ESTALE, "is an older copy*");
@@ -117,14 +124,8 @@ END_TEST
 START_TEST(crash_before_commit)
 {
 	struct disk before = { 0 };
-	InkTagDb *db;
 
-	disk_copy(&before, &disk);
-	take();
-	db = store_open(&with);
-	object_new(db);
-	inktag_db_close(db);
-	put_back();
+	change_uncounted(&before);
 	disk_copy(&disk, &before);
 	inktag_db_close(store_open(&with));
 	disk_free(&before);
