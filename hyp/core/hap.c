@@ -352,7 +352,7 @@ s64 ink_hap_unmap(struct ink_hap *hap, u64 va, u64 npages, u64 serial, u64 index
 	return dropped;
 }
 
-/* What hap prepared and nobody started has nobody left who could name it. */
+/* What hap prepared and the kernel did not say to have made has nobody left who could name it. */
 static void end_unstarted(struct ink_hap *hap)
 {
 	struct ink_hap *child;

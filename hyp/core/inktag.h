@@ -160,7 +160,8 @@ struct ink_hap {
 	enum ink_hap_state state;	/* ENDED is read without lock */
 	u32 refs;		/* vm->haps, and each vCPU that is in its trusted context */
 	u64 cr3;		/* the address space it was made in, without PCID bits; or INK_NO_CR3 */
-	struct ink_hap *maker;	/* INK_NO_CR3: it was prepared by this one, ends with it, has not started */
+	struct ink_hap *maker;	/* it was prepared by this one, and ends with it: it has not started, nor was its
+				 * maker told that the kernel has made it */
 	u64 stub;
 	u64 *root;		/* trusted page table: 4 levels; kernel half empty */
 	u64 tlb_gen;		/* raised when an entry is removed or restricted. Read without lock */

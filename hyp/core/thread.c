@@ -118,13 +118,17 @@ static bool child_is_as_told(struct ink_thread *t, u64 rax)
 
 	t->ret.child = 0;
 	fork_is_over(t);
-	if (!error && rax)
+	child = ink_thread_find(t->hap->vm, handle);
+	if (!error && rax) {
+		/* The kernel has made it, if it runs yet or not; it tells its end as it does any other's. */
+		if (child && child->hap != t->hap)
+			child->hap->maker = NULL;
 		return true;
+	}
 	if (!rax || handle == INK_CHILD_STARTED) {
 		ink_violation(t->hap, INKTAG_CHECK_LINEAGE, 0, U64_MAX, rax);
 		return false;
 	}
-	child = ink_thread_find(t->hap->vm, handle);
 	if (child && child->hap != t->hap)
 		ink_hap_end(child->hap);
 	else if (child)

@@ -311,6 +311,29 @@ static int parent_ends_first(void)
 	return 1;
 }
 
+/* What the parent runs as, on the one CPU of both, leaves none of it to the child before its end. */
+static int starts_after_parents_end(void)
+{
+	volatile int *seen = (void *)map(1, MAP_SHARED);
+	struct sched_param param = { .sched_priority = 1 };
+	cpu_set_t one;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CPU_ZERO(&one);
+		CPU_SET(sched_getcpu(), &one);
+		want(!sched_setaffinity(0, sizeof(one), &one));
+		want(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param));
+		if (!fork())
+			seen[0] = 1;
+		_exit(0);
+	}
+	want(status_of(pid) == 0);
+	want_soon(seen[0]);
+	want(!munmap((void *)seen, PAGE));
+	return 1;
+}
+
 static int orphan_keeps_memory(void)
 {
 	char *p = map(20, MAP_PRIVATE), *out = map(1, MAP_SHARED);
@@ -539,6 +562,7 @@ const struct check checks[] = {
 	CHECK(shared_mapping_is_shared), CHECK(shared_both_ways), CHECK(mappings_change_alone),
 	CHECK(child_maps_and_unmaps), CHECK(dropped_pages_in_child), CHECK(fork_in_fork),
 	CHECK(many_children_at_once), CHECK(many_children_in_turn), CHECK(parent_ends_first),
+	CHECK(starts_after_parents_end),
 	CHECK(orphan_keeps_memory), CHECK(descriptors_shared), CHECK(cwd_and_umask_are_its_own),
 	CHECK(fault_in_child_only), CHECK(killed_child), CHECK(stdio_buffer_is_copied),
 	CHECK(exit_runs_handlers), CHECK(vfork_exits), CHECK(vfork_waits), CHECK(clone_without_signal),

@@ -174,13 +174,13 @@ static void check_lineage(struct guest *g, struct ink_hap *hap)
 	struct ink_thread *t;
 	u64 nr;
 
-	must((hap->cr3 == INK_NO_CR3) == !!hap->maker, "HAP %u has a maker, or no address space", hap->id);
+	must(!hap->maker || hap->cr3 == INK_NO_CR3, "HAP %u has an address space, and ends with its maker", hap->id);
 	if (hap->maker)
 		must(ink_hap_find(&g->vm, hap->maker->id) == hap->maker, "the maker of HAP %u has ended", hap->id);
 	for (nr = 0; (t = ink_map_next(&hap->threads, &nr, U32_MAX)); nr++) {
 		must(t->hap == hap && t->handle == ((u64)hap->id << 32 | nr), "a thread's record is another's");
 		must(!t->maker || t->ret.state == INK_NEW, "a thread that has started can be started again");
-		must(!hap->maker || (t->ret.state == INK_NEW && t->maker), "a HAP without address space runs");
+		must(hap->cr3 != INK_NO_CR3 || (t->ret.state == INK_NEW && t->maker), "a HAP without address space runs");
 		must(!t->in_signal || t->aside.state >= INK_SYSCALL, "what the signal interrupted ran");
 		threads++;
 		forks += t->forking;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * I7: a thread or process exists only if another one prepared it, starts once, as it was prepared, where it
- * may; and ends with its maker if it never starts. What the maker is told about it, it can rely on.
+ * may; and ends with its maker if it never starts, and the kernel has not said that it will. What the maker is told
+ * about it, it can rely on.
  */
 #include "unit.h"
 
@@ -406,6 +407,29 @@ START_TEST(result_after_destroy)
 }
 END_TEST
 
+/* Its maker has the result, and ends: the child, which has not started yet, starts all the same, or the kernel ends it. */
+START_TEST(result_then_makers_end)
+{
+	u64 handle = prepared(true);
+
+	ck_assert_int_eq(cpu_resume(g, 0, maker, cr3, 4711), 0);
+	guest_check(g);
+	hap_kill(g, hap);
+	guest_check(g);
+	ck_assert_uint_eq(g->vm.nr_haps, 2);
+	if (_i) {
+		ink_hap_end(hap_of(handle));
+		guest_check(g);
+		ck_assert_uint_eq(g->vm.nr_haps, 1);
+	} else {
+		ck_assert_int_eq(cpu_resume(g, 1, handle, CHILD_CR3, 4711), 0);
+		hap_access_at(g, 1, DATA_VA, INK_READ, GFN, T_DATA);
+		hap_reads(g, 1, DATA_VA, 1);
+	}
+	expect_no_violation(g);
+}
+END_TEST
+
 /* A signal comes while it is on its way: start and result are found where they belong. */
 START_TEST(result_around_a_signal)
 {
@@ -439,23 +463,33 @@ END_TEST
 
 enum ending { KILLED, EXITED, RESET, NR_ENDINGS };
 
-/* It never started: it ends with its maker, and with the VM. */
+/* It never started: it ends with the VM, and with its maker, but for a process that the kernel told to have made. */
 START_TEST(never_started)
 {
 	bool process = _i / NR_ENDINGS;
 	struct ink_thread *out;
+	u32 told = 1;
 	u64 handle, second;
 
 	handle = prepared(process);
 	ck_assert_int_eq(cpu_resume(g, 0, maker, cr3, 5), 0);
 	second = prepared(process);
-	if (_i % NR_ENDINGS == EXITED)
+	if (_i % NR_ENDINGS == EXITED) {
 		ck_assert_int_eq(cpu_resume(g, 0, maker, cr3, 5), 0);
+		told = 2;
+	}
 	if (_i % NR_ENDINGS == RESET) {
 		hap_kill(g, other);
 		ink_vm_reset(&g->vm);
 	} else {
 		hap_kill(g, hap);
+		if (process) {
+			guest_check(g);
+			ck_assert_uint_eq(g->vm.nr_haps, 1 + told);
+			ink_hap_end(hap_of(handle));
+			if (told == 2)
+				ink_hap_end(hap_of(second));
+		}
 	}
 	guest_check(g);
 	REFUSED(g, -ENOENT, ink_thread_resume(&g->vm, handle, CHILD_CR3, 3, &out));
@@ -490,7 +524,7 @@ START_TEST(outlives_its_maker)
 	ck_assert_int_eq(cpu_resume(g, 1, handle, child_cr3, 5), 0);
 	hap_kill(g, child);
 	guest_check(g);
-	REFUSED(g, -ENOENT, ink_thread_resume(&g->vm, unborn, CHILD_CR3, 5, &out));
+	ck_assert_int_eq(cpu_resume(g, 1, unborn, CHILD_CR3, 5), 0);
 	REFUSED(g, -ENOENT, ink_thread_resume(&g->vm, handle, child_cr3, 5, &out));
 	k_hint(grandchild, DATA_VA, GFN, 7, T_DATA);
 	hap_reads(g, 2, DATA_VA, 1);
@@ -638,6 +672,7 @@ Suite *suite_clone(void)
 	tcase_add_loop_test(tc, result_after_start, 0, 2 * NR_RESULTS);
 	tcase_add_loop_test(tc, result_after_its_end, 0, 2);
 	tcase_add_loop_test(tc, result_after_destroy, 0, NR_RESULTS);
+	tcase_add_loop_test(tc, result_then_makers_end, 0, 2);
 	tcase_add_loop_test(tc, result_around_a_signal, 0, 4);
 	tcase_add_loop_test(tc, never_started, 0, 2 * NR_ENDINGS);
 	tcase_add_test(tc, outlives_its_maker);
