@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* string.c - what the compiler and the shim need of string.h, in general registers only. */
+/*
+ * string.c - what the compiler and the shim need of string.h, in general registers only. By words: where the
+ * processor has no fast strings of bytes, as before Zen 3 and in the lab, a byte costs as much as a word.
+ */
 #include "shim.h"
 
 void *memcpy(void *to, const void *from, size_t n)
 {
+	size_t words = n / 8, bytes = n % 8;
 	void *d = to;
 
-	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+	asm volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words) : : "memory");
+	asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(bytes) : : "memory");
 	return to;
 }
 
 void *memset(void *to, int c, size_t n)
 {
+	size_t words = n / 8, bytes = n % 8;
+	u64 word = (u8)c * 0x0101010101010101UL;
 	void *d = to;
 
-	asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(word) : "memory");
+	asm volatile("rep stosb" : "+D"(d), "+c"(bytes) : "a"(word) : "memory");
 	return to;
 }
 
