@@ -4,6 +4,7 @@
  * inktag-cc makes: static, at fixed addresses, no segment both writable and executable,
  * no two on one page, with the note.
  */
+#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -11,12 +12,18 @@
 
 #define LOWEST	0x10000UL
 
+/* The size that the file says is where to begin: it may grow, and some have none. */
 static void read_whole(int fd, struct image *im)
 {
-	u64 room = 0x100000, done = 0;
-	u8 *file = pages(room), *bigger;
+	struct stat st;
+	u64 room, done = 0;
+	u8 *file, *bigger;
 	long r;
 
+	r = sys_call(__NR_fstat, fd, (u64)&st, 0, 0, 0, 0);
+	room = r < 0 || st.st_size < 0 ? 0 : st.st_size;
+	room = PAGE_UP((room < IMAGE_SIZE_MAX ? room : IMAGE_SIZE_MAX - 1) + 1);
+	file = pages(room);
 	for (;;) {
 		r = sys_call(__NR_read, fd, (u64)file + done, room - done, 0, 0, 0);
 		if (r < 0)

@@ -49,7 +49,7 @@ int strcmp(const char *a, const char *b);
 void print(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *error_name(long r);
-void *pages(u64 len);	/* fresh memory, or the end */
+void *pages(u64 len);	/* fresh memory, all of it about to be used; or the end */
 
 /* ../shim/string.c, ../shim/format.c */
 void *memcpy(void *to, const void *from, size_t n);

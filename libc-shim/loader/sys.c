@@ -98,7 +98,8 @@ const char *error_name(long r)
 
 void *pages(u64 len)
 {
-	long r = sys_call(__NR_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long r = sys_call(__NR_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+			  0);
 
 	if (r < 0 && r >= -4095)
 		die(EXIT_USAGE, "cannot get %ld bytes of memory: %s", (long)len, error_name(r));
