@@ -8,6 +8,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
+#include <linux/stat.h>
 #include "thread.h"
 
 #define LOADER		"ld-inktag.so.1"	/* entry.S: its directory is /lib */
@@ -126,6 +127,7 @@ static bool is_ordinary(int dir, const char *path, int flags)
 	} head;
 	const bool given = flags & AT_EMPTY_PATH && !*path;
 	enum kind kind = SCRIPT;
+	bool is_directory;
 	int fd = dir, i;
 
 	if (!given && hc_syscall_must(__NR_faccessat, dir, (u64)path, X_OK, 0, 0, 0))
@@ -139,12 +141,15 @@ static bool is_ordinary(int dir, const char *path, int flags)
 			return !i;	/* to be executed, not read: the loader could not, either */
 		memset(&head, 0, sizeof(head));
 		read_at(fd, head.bytes, HEAD, 0);
+		is_directory = (file_mode(fd) & S_IFMT) == S_IFDIR;
 		if (head.bytes[0] == '#' && head.bytes[1] == '!')
 			kind = script(head.bytes);
 		else
 			kind = memcmp(head.elf.e_ident, ELFMAG, SELFMAG) ? ORDINARY : elf(fd, &head.elf);
 		if (!given || i)
 			hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0);
+		if (is_directory)
+			return false;	/* it may be gone through, not executed */
 		if (kind != SCRIPT)
 			break;
 		dir = AT_FDCWD;

@@ -67,8 +67,7 @@ long iov_check(u64 iov, u64 count, u64 *total)
 	return (s64)*total < 0 ? -EINVAL : 0;
 }
 
-/* What kind of file it is, as the kernel says; 0: it does not. */
-static u32 file_mode(int fd)
+u32 file_mode(int fd)
 {
 	u64 mark = arena_mark();
 	struct stat *st = arena_alloc(sizeof(*st));

@@ -225,6 +225,8 @@ long sys_brk(long nr, const u64 args[6]);
 
 /* file.c */
 long file_read(int fd, void *buf, u64 len, s64 offset);
+/* What kind of file it is, as the kernel says; 0: it does not. */
+u32 file_mode(int fd);
 long sys_read(long nr, const u64 args[6]);
 long sys_write(long nr, const u64 args[6]);
 long sys_pread(long nr, const u64 args[6]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "unit.h"
@@ -17,6 +18,7 @@ static struct {
 		u64 size;
 	} file[4];
 	long read;	/* not 0: says that instead */
+	u32 mode;	/* of all files */
 	long result;
 	unsigned int opened, closed, execs;
 	char path[64], arg[4][64];
@@ -71,6 +73,10 @@ static long answer(long nr, const u64 args[6])
 	case SYS_close:
 		kernel.closed++;
 		return 0;
+	case SYS_fstat:
+		must_be(is_in_arena(args[1]));
+		((struct stat *)args[1])->st_mode = kernel.mode;
+		return 0;
 	case SYS_pread64:
 		return read_at(args);
 	case SYS_execve:
@@ -116,6 +122,7 @@ static void fresh(void)
 	fake_reset();
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.result = -ENOEXEC;
+	kernel.mode = S_IFREG | 0755;
 	fake.answer = answer;
 }
 
@@ -177,6 +184,18 @@ START_TEST(long_line)
 	memset(line + 2, ' ', sizeof(line) - 2);
 	put(0, "script", line, sizeof(line));
 	must_be(warns("script"));
+}
+END_TEST
+
+/* Its X is another one. */
+START_TEST(directory)
+{
+	fresh();
+	put(0, "directory", "", 0);
+	kernel.mode = S_IFDIR | 0755;
+	kernel.read = -EISDIR;
+	kernel.result = -EACCES;
+	must_be(!warns("directory"));
 }
 END_TEST
 
@@ -244,4 +263,4 @@ START_TEST(too_much)
 END_TEST
 
 SUITE(exec, SECONDS,
-      { programs }, { scripts }, { long_line }, { false_reads, 5 }, { name_without_end }, { does_not_return, 4 }, { too_much })
+      { programs }, { scripts }, { long_line }, { directory }, { false_reads, 5 }, { name_without_end }, { does_not_return, 4 }, { too_much })
