@@ -27,6 +27,6 @@
 #include "prctl.h"
 #include "kvm.h"
 
-#define INKTAG_ABI_VERSION 3
+#define INKTAG_ABI_VERSION 4
 
 #endif

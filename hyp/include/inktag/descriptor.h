@@ -31,7 +31,7 @@ enum inktag_kind {
 	INKTAG_KIND_PRIVATE,	/* anonymous, protected; its object is this HAP's alone, or shared by
 				 * INKTAG_HC_SHARE and fork */
 	INKTAG_KIND_SHARED,	/* reserved: protected memory with a name */
-	INKTAG_KIND_FILE,	/* reserved: window of a protected file */
+	INKTAG_KIND_FILE,	/* window of a protected file, see INKTAG_HC_FILE_OPEN */
 	INKTAG_KIND_UNCLOAKED,	/* ordinary memory of the guest; its prot never has EXEC */
 	INKTAG_KIND_COUNT
 };
@@ -39,9 +39,9 @@ enum inktag_kind {
 struct inktag_desc {
 	__u64 addr;	/* first byte; page-aligned, not 0, below INKTAG_USER_END */
 	__u64 npages;	/* length, > 0 */
-	__u64 oid[2];	/* the object. INKTAG_KIND_PRIVATE: oid[0] is a serial number that the HAP
+	__u64 oid[2];	/* the object. INKTAG_KIND_PRIVATE, _FILE: oid[0] is a serial number that the HAP
 			 * chooses, below INKTAG_SERIAL_END (0 is the array's), oid[1] is 0; the
-			 * hypervisor puts the HAP's own identity in its place, so that no HAP can
+			 * hypervisor knows which object of the HAP's that is, so that no HAP can
 			 * name another's. INKTAG_KIND_UNCLOAKED: both 0 */
 	__u64 index;	/* object page that addr maps; index + npages at most INKTAG_INDEX_END.
 			 * INKTAG_KIND_UNCLOAKED: 0 */
@@ -69,7 +69,7 @@ static inline _Bool inktag_desc_is_valid(const struct inktag_desc *d)
 		return 0;
 	if (d->index >= INKTAG_INDEX_END || d->npages > INKTAG_INDEX_END - d->index || d->oid[1])
 		return 0;
-	if (d->kind == INKTAG_KIND_PRIVATE)
+	if (d->kind == INKTAG_KIND_PRIVATE || d->kind == INKTAG_KIND_FILE)
 		return d->oid[0] && d->oid[0] < INKTAG_SERIAL_END;
 	return d->kind == INKTAG_KIND_UNCLOAKED && !d->oid[0] && !d->index &&
 	       !(d->prot & INKTAG_PROT_EXEC);

@@ -12,6 +12,7 @@
 /* The numbers are for assembly, too. */
 #define INKTAG_EPERM	1	/* this context may not make this call */
 #define INKTAG_ENOENT	2	/* no such HAP, thread or descriptor */
+#define INKTAG_EIO	5	/* the metadata store refused */
 #define INKTAG_EAGAIN	11	/* the page is not mapped now: touch it, and call again */
 #define INKTAG_ENOMEM	12	/* the host has no memory for this now */
 #define INKTAG_EFAULT	14	/* address not mapped, or not a user address */
@@ -21,7 +22,8 @@
 #define INKTAG_ENOSPC	28	/* a limit of this VM is reached: see struct kvm_inktag_limits */
 #define INKTAG_ENOSYS	38	/* no such hypercall */
 #define INKTAG_EBADMSG	74	/* content does not match its tag */
-#define INKTAG_EOPNOTSUPP 95	/* the guest has XSAVE, but not switched on: a HAP would lose registers */
+#define INKTAG_EOPNOTSUPP 95	/* the guest has XSAVE, but not switched on: a HAP would lose registers; or
+				 * this VM has no metadata store */
 #define INKTAG_ESTALE	116	/* the HAP was ended; nothing of it is left */
 
 #ifndef __ASSEMBLY__

@@ -281,6 +281,86 @@ struct inktag_debug {
 };
 
 /*
+ * Protected files (docs/files.md). A file is an object with a name in the VM's metadata store. A HAP has
+ * it, shared, under a serial of its choice, maps windows of it (INKTAG_KIND_FILE), and gives it up by
+ * INKTAG_HC_SHARE. A HAP made by INKTAG_HC_CLONE has its maker's.
+ *
+ * These calls may have to wait for the store. The thread leaves the trusted context then and makes the
+ * call again when it is resumed: to it the call is a slow one. All return EOPNOTSUPP in a VM without
+ * a store, and EIO if the store refuses, for a reason that QEMU reports; then nothing was changed.
+ */
+
+/*
+ * From T: names. RBX: enum inktag_name_op; RCX: address of its paths, each with a NUL at its end; RDX: the
+ * bytes of them all, 1 to INKTAG_NAME_MAX, all of which are in memory mapped readable now (EAGAIN: it is not; touch
+ * it, and call again). Returns 0, and in RBX and RCX the OID (of RENAME and UNLINK: of the file that lost
+ * a name, 0 if none did), in RDX its length, in RSI the names that it has now. ENOENT, EEXIST; EINVAL: not
+ * such paths (inktag-db.h says which form a path has), or RBX.
+ */
+#define INKTAG_HC_FILE_NAME	INKTAG_HC(34)
+#define INKTAG_NAME_MAX		8192
+
+enum inktag_name_op {
+	INKTAG_NAME_LOOKUP,	/* path */
+	INKTAG_NAME_CREATE,	/* path: a new file, of length 0. EEXIST */
+	INKTAG_NAME_LINK,	/* path, another: one more name of the file. EEXIST */
+	INKTAG_NAME_RENAME,	/* path, another: as rename(2) */
+	INKTAG_NAME_UNLINK,	/* path. A file without names is no more when no HAP has it */
+	INKTAG_NAME_OP_COUNT
+};
+
+/*
+ * From T: this HAP has the file with OID RCX, RDX under serial RBX. EINVAL: RBX is 0 or not below
+ * INKTAG_SERIAL_END. EEXIST: it has an object of this serial. ENOENT: no such file. ENOSPC, ENOMEM.
+ */
+#define INKTAG_HC_FILE_OPEN	INKTAG_HC(35)
+
+/*
+ * From T: the length of file RBX, in bytes. RCX: enum inktag_length_op; RDX: bytes, at most
+ * INKTAG_LENGTH_MAX. Returns the length that it has then. ENOENT: no such file; EINVAL. EBUSY: the file
+ * was made shorter, and it is not known yet that this is durable: call INKTAG_HC_FILE_SYNC, and again.
+ */
+#define INKTAG_HC_FILE_LENGTH	INKTAG_HC(36)
+#define INKTAG_LENGTH_MAX	(INKTAG_INDEX_END << INKTAG_PAGE_SHIFT)
+
+enum inktag_length_op {
+	INKTAG_LENGTH_GET,	/* RDX: 0 */
+	INKTAG_LENGTH_REACH,	/* at least RDX: the caller has written what is below */
+	INKTAG_LENGTH_SET,	/* pages that are not below both lengths read zero. The end of the last
+				 * page is the caller's to clear, before it makes the file shorter */
+	INKTAG_LENGTH_OP_COUNT
+};
+
+/*
+ * From T: make file RBX durable. RCX: enum inktag_sync_op, in the order of a sync:
+ *
+ *	BEGIN			returns a mark: what was written before is meant
+ *	SEAL, RDX = the mark	its pages are encrypted, and in the store beside the versions before.
+ *				Returns a ticket
+ *	...			the caller has the kernel write the data, and flush
+ *	SETTLE, RDX = ticket	the data are durable, as the kernel says: older versions are none any more
+ *
+ * ENOENT: no such file; EINVAL: RCX, not such a mark or ticket.
+ */
+#define INKTAG_HC_FILE_SYNC	INKTAG_HC(37)
+
+enum inktag_sync_op {
+	INKTAG_SYNC_BEGIN,
+	INKTAG_SYNC_SEAL,
+	INKTAG_SYNC_SETTLE,
+	INKTAG_SYNC_OP_COUNT
+};
+
+/*
+ * From K: a device is about to read the RCX frames from RBX on, 1 to INKTAG_IO_MAX of them, to store them. The
+ * pages of files among them are in the store before this returns 0; what the kernel stores without it may be
+ * lost in a crash. EINVAL. EBUSY: so many versions of a page may be on the disk that the store cannot keep
+ * one more: flush the disk, and call with RDX = 1: what was announced before is durable. It may wait, as those above.
+ */
+#define INKTAG_HC_BEFORE_IO	INKTAG_HC(38)
+#define INKTAG_IO_MAX		512
+
+/*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added
  * { u64 address; u64 token; 4096 bytes of content }, and at the end { u64 entry; u64 rsp; u64 attributes }.
  */
