@@ -102,19 +102,25 @@ void ink_tlb_assert_flushed(struct ink_hap *hap);
 
 #define INK_TAG_SIZE 16
 
-/* The associated data of a sealed page: who it is. version is the nonce, too. */
+/* The associated data of a sealed page: who it is. version and salt are the nonce, too. */
 struct ink_seal_id {
-	u64 hap;
-	u64 serial;
+	u64 object[2];	/* a HAP's: its id and the serial; a file's: the OID */
 	u64 index;
 	u64 version;
+	u64 salt;	/* 32 bits. Of a HAP's: 0 */
 };
 
-/* AES-256-GCM under the VM's key. in, out: INKTAG_PAGE_SIZE bytes. Never -ENOMEM. */
-int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+#define INK_KEY_SIZE 32
+
+struct ink_key;
+struct ink_key *ink_key_new(const u8 key[INK_KEY_SIZE]);	/* NULL: no memory */
+void ink_key_free(struct ink_key *key);		/* clears it; key may be NULL */
+
+/* AES-256-GCM. key: NULL: the VM's own. in, out: INKTAG_PAGE_SIZE bytes. Never -ENOMEM. */
+int ink_seal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	     u8 tag[INK_TAG_SIZE]);
 /* -EBADMSG: not what ink_seal() made; out is then cleared. Other errors: it could not be tried. */
-int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+int ink_unseal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	       const u8 tag[INK_TAG_SIZE]);
 
 struct ink_hash;

@@ -389,6 +389,7 @@ void ink_hap_end(struct ink_hap *hap)
 	for (serial = 0; ink_map_next(&hap->objects, &serial, U64_MAX); serial++)
 		if (ink_object_leave(hap, serial))
 			ink_object_drop(hap, serial, 0, INKTAG_INDEX_END);
+	ink_files_left(hap);
 	ink_pt_free(hap);
 	ink_hash_free(hap->hash);
 	hap->hash = NULL;

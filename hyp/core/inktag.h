@@ -9,6 +9,8 @@
  *   vm      one protected VM: its HAPs, its held frames, its rings, its limits
  *   hap     one protected process: trusted page table, hints, objects, threads
  *   object  pages by index; serial 0 is the descriptor array
+ *   file    an object that the VM has, and each HAP that opened it; what is right of its pages the metadata
+ *           store says, which the VMM has (file.c, store.c; docs/files.md)
  *   spage   one 4 KiB page of an object, with everything that is known about it. After a fork the
  *           objects of both HAPs have it, until one of them writes to it
  *   thread  the registers of a HAP's thread while it is out of the trusted context
@@ -27,6 +29,9 @@
  *   absent_load_dirty()     launch                 clean_write_dirty()    first write, first write again
  *   dirty_seal_cloaked()    the kernel touched it  clean_shut_cloaked()   the kernel touched it
  *   any_drop_absent()       the HAP gave it up, or ended
+ *
+ * A file's DIRTY page is sealed under a version of the store's, which then learns it: it is UNANNOUNCED from the write
+ * on until it is in the store. One whose data on the disk may be of several versions, after a crash, has a `doubt`.
  *
  * A spage of several objects is never mapped writable. Before a HAP writes to it, it gets one of its own:
  *
@@ -52,7 +57,8 @@
  *       mapped stands ink_hap_flush().
  *   V6  A thread is RUNNING on exactly one vCPU, or not RUNNING on any.
  *   V7  What is allocated is counted: frames <= limits.frames, records <= INK_RECORDS(limits).
- *   V8  A spage has as many references as there are pages of objects that it is.
+ *   V8  A spage has as many references as there are pages of objects that it is. A file's has one.
+ *   F1 to F5: docs/files.md
  *
  * Every function that changes something validates first; after its first change it cannot
  * fail for a reason that a caller causes. Functions return 0 or a negated errno.
@@ -65,7 +71,16 @@
 
 /* --- structures ------------------------------------------------------------------------------ */
 
+struct ink_file;
+
 enum ink_spage_state { INK_DIRTY = 1, INK_CLEAN, INK_CLOAKED };
+
+/* CLOAKED, of a file: any of these may be on the disk. */
+struct ink_doubt {
+	u32 count;
+	bool zeros;		/* or zeros */
+	struct kvm_inktag_record v[KVM_INKTAG_VERSIONS];
+};
 
 struct ink_mapping {
 	struct ink_hap *hap;	/* NULL: none */
@@ -84,6 +99,10 @@ struct ink_spage {
 	struct ink_seal_id id;	/* whose page it was first. id.version: CLEAN, CLOAKED: the nonce it was
 				 * sealed under; 0: none, and the page is zeros */
 	u8 tag[INK_TAG_SIZE];	/* CLEAN, CLOAKED */
+	struct ink_file *file;	/* whose page it is; NULL: a HAP's memory. The rest is a file's: */
+	u64 written;		/* when it became DIRTY: its key in file->unannounced; 0: announced */
+	struct ink_doubt *doubt;	/* CLOAKED: id.version and tag are none then. NULL: no doubt */
+	bool lost;		/* CLOAKED: it was none of its versions */
 };
 
 struct ink_object {
@@ -91,6 +110,32 @@ struct ink_object {
 	u64 nr_pages;		/* an object without pages is not kept, unless it is shared */
 	bool shared;		/* by fork: several HAPs have this very object */
 	u32 refs;		/* HAPs that have it */
+	struct ink_file *file;	/* it is this file's, and shared; NULL: memory */
+};
+
+struct ink_file {
+	struct ink_vm *vm;
+	struct ink_object obj;	/* its refs may be 0 */
+	u64 nr;			/* in vm->files */
+	u64 oid[2];
+	struct ink_key *key;
+	u64 length;
+	u64 stored;		/* the newest length that the store has */
+	u64 cut;		/* records of pages from here on are not valid any more; U64_MAX: all are */
+	u64 cut_ticket;		/* from which on the store knows of the cut; 0: it does not */
+	u64 version, versions;	/* the next one to be used, and how many there are from it on */
+	u32 salt;
+	u64 nr_dirty;		/* F2: <= versions */
+	u64 nr_sealed;		/* unannounced, and not DIRTY */
+	u64 writes;		/* the last `written` */
+	struct ink_map unannounced;	/* written -> struct ink_spage */
+	struct ink_map known;	/* index / KVM_INKTAG_FETCH, of what the records are here -> ink_map_value(1) */
+	u64 ticket, settled;	/* of the last prepare; up to which one the data are durable */
+	u32 opener;		/* refs is 0, because this HAP has not come back for it yet; else 0 */
+	bool leaving;		/* refs is 0, and the store has to be told */
+	bool left;		/* it was told */
+	u32 failed_op;		/* the store refused this request, for the next who would make it */
+	int failed;
 };
 
 /* Which access is judged. Bits as in INKTAG_PROT_*: exactly one of them. */
@@ -118,7 +163,7 @@ enum ink_thread_state { INK_NEW, INK_RUNNING, INK_SYSCALL, INK_FAULT, INK_INTERR
 struct ink_return {
 	enum ink_thread_state state;
 	struct ink_regs regs;
-	u64 fault_va;		/* FAULT: the address; otherwise 0 */
+	u64 fault_va;		/* FAULT, and INTERRUPT by INKTAG_LOST_VECTOR: the address; otherwise 0 */
 	u32 fault_access;	/* FAULT: INK_READ, INK_WRITE or INK_EXEC; otherwise 0 */
 	u32 vector;		/* INTERRUPT: by this exception, or INKTAG_NO_VECTOR */
 	u64 child;		/* SYSCALL: handle of the thread that it prepared; 0: none */
@@ -143,6 +188,12 @@ struct ink_thread {
 	bool in_signal;		/* since the entry, until the return: */
 	struct ink_return aside;	/* what the signal interrupted */
 	u64 signal_ustack;	/* the untrusted RSP when it came */
+	struct ink_asked {	/* the request to the store that it made in its own name: names, open */
+		u64 call[4];	/* what it asked; call[0]: the hypercall, 0: nothing */
+		bool answered;
+		int result;
+		u64 value[4];
+	} asked;
 };
 
 #define INK_MAX_UNPIN	64
@@ -211,6 +262,9 @@ struct ink_exec {
 
 #define INK_MAX_VCPUS	64	/* rings; a VM with the extension cannot have more vCPUs */
 
+/* The one request to the store that there may be: made for whoever needs the answer, who waits, and tries again. */
+enum ink_request_state { INK_REQUEST_NONE, INK_REQUEST_MADE, INK_REQUEST_TAKEN };
+
 /* Records (hints and spages) that a VM may have: metadata of swapped-out pages included. */
 #define INK_RECORDS(limits)	((limits)->frames * 4)
 
@@ -234,6 +288,12 @@ struct ink_vm {
 	struct ink_stats stats;
 	struct kvm_inktag_violation log[KVM_INKTAG_VIOLATIONS];
 	u32 log_first, log_count, log_lost;
+	struct ink_map files;	/* number -> struct ink_file */
+	u64 last_file, nr_files;
+	u64 nr_sealed;		/* of all files */
+	enum ink_request_state request_state;
+	u64 request_thread;	/* the handle of the thread that gets the answer; 0: none */
+	struct kvm_inktag_store request;	/* the id stays when it is answered */
 };
 
 /* --- vm.c: the VM ------------------------------------------------------------------------- */
@@ -287,8 +347,8 @@ int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struc
  */
 int cloaked_open_clean(struct ink_spage *s, u64 gfn);
 
-/* CLEAN -> DIRTY. The caller may then map it writable. */
-void clean_write_dirty(struct ink_spage *s);
+/* CLEAN -> DIRTY. The caller may then map it writable. -ENOMEM: of a file's page. It has a version for it: ink_file_ready(). */
+int clean_write_dirty(struct ink_spage *s);
 
 /*
  * DIRTY -> CLOAKED: a fresh version is sealed into the slot page; CLEAN -> CLOAKED: the slot
@@ -296,6 +356,9 @@ void clean_write_dirty(struct ink_spage *s);
  */
 void dirty_seal_cloaked(struct ink_spage *s);
 void clean_shut_cloaked(struct ink_spage *s);
+
+/* Of these the one that s needs, if it is not CLOAKED. */
+void ink_spage_cloak(struct ink_spage *s);
 
 /* DIRTY, CLEAN, CLOAKED -> ABSENT; without references it is freed. The slot page is left as it is. */
 void any_drop_absent(struct ink_hap *hap, u64 serial, u64 index);
@@ -322,6 +385,12 @@ void ink_spage_unmapped(struct ink_spage *s, struct ink_hap *hap);
  */
 int ink_objects_fork(struct ink_hap *hap, struct ink_hap *child);
 
+/* Drops the pages index to last of an object that is no HAP's alone. */
+void ink_object_clear(struct ink_object *obj, u64 index, u64 last);
+
+/* A new, CLOAKED page of an object of the VM's. -ENOSPC, -ENOMEM. */
+int ink_object_add(struct ink_object *obj, u64 index, struct ink_spage **out);
+
 /* Drop count pages of a private object from index on. Returns how many there were. */
 u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count);
 
@@ -330,6 +399,8 @@ int ink_object_share(struct ink_hap *hap, u64 serial);
 int ink_object_leave(struct ink_hap *hap, u64 serial);
 /* Has hap a shared object of this serial? */
 bool ink_object_is_shared(struct ink_hap *hap, u64 serial);
+/* The file whose object this is; NULL: none's. */
+struct ink_file *ink_object_file(struct ink_hap *hap, u64 serial);
 
 /* The untrusted context touches gfn: cloaks what holds it. Afterwards gfn is ordinary. */
 void ink_gfn_touch(struct ink_vm *vm, u64 gfn);
@@ -339,6 +410,73 @@ void ink_gfn_touch(struct ink_vm *vm, u64 gfn);
 
 /* Is any frame of [gfn, gfn + count) held? No lock. */
 bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count);
+
+/* --- file.c: protected files. In a VM without a store: -EOPNOTSUPP --------------------------------- */
+
+/*
+ * -EINPROGRESS of a function here: the store was, or must first be, asked; wait until there is no request, and call again.
+ * -EIO and what else the store may say: once for each that waited.
+ */
+
+/* INKTAG_HC_FILE_OPEN, FILE_LENGTH, FILE_SYNC: as hypercall.h has them. */
+int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2]);
+s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value);
+s64 ink_file_sync(struct ink_hap *hap, u64 serial, u64 op, u64 value);
+
+/* INKTAG_HC_BEFORE_IO */
+int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable);
+
+/*
+ * What is needed to judge an access to the page: its record, and for a write a version (F2). Others: -ENOSPC, -ENOMEM.
+ * Of a page in doubt: which version is in frame gfn. -EFAULT, -ENOSPC.
+ */
+int ink_file_ready(struct ink_file *file, u64 index, u32 access);
+int ink_file_recover(struct ink_spage *s, u64 gfn);
+
+/* For spage.c: s is going to be DIRTY (-ENOMEM); gets its version, sealed now; is no more. */
+int ink_file_written(struct ink_spage *s);
+void ink_file_sealed(struct ink_spage *s);
+void ink_file_forget(struct ink_spage *s);
+/* No HAP has it any more, or the one that was about to. */
+void ink_file_left(struct ink_file *file);
+void ink_files_left(struct ink_hap *opener);
+/* Records that can be had again make room for others. */
+void ink_files_evict(struct ink_vm *vm);
+void ink_files_free(struct ink_vm *vm);
+
+/* For store.c: the answers. new: -ENOSPC, -ENOMEM; fetched: -ENOSPC, -ENOMEM, -EINVAL; prepared: -EINVAL. */
+struct ink_file *ink_file_find(struct ink_vm *vm, const u64 oid[2]);
+int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE], u64 length, struct ink_file **out);
+int ink_file_fetched(struct ink_file *file, u64 chunk, const struct kvm_inktag_record *r, u32 count);
+int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
+void ink_file_settled(struct ink_file *file, u64 ticket);
+void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r);
+void ink_file_released(struct ink_file *file, u64 names);
+
+/* --- store.c: requests to the store, and its answers. Only one at a time -------------------------------- */
+
+/* INKTAG_HC_FILE_NAME; *answer: oid, length, names. */
+int ink_file_name(struct ink_thread *t, u64 op, u64 va, u64 len, u64 answer[4]);
+
+/* -> -EINPROGRESS, or the error of one that was made before. */
+int ink_ask_open(struct ink_thread *t, u64 serial, const u64 oid[2]);
+int ink_ask_reserve(struct ink_file *file);
+int ink_ask_fetch(struct ink_file *file, u64 chunk);
+int ink_ask_settle(struct ink_file *file, u64 ticket);
+/* found: version 0: zeros, or nothing if it is LOST. */
+int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found);
+/*
+ * All that was written up to mark is sealed now, but for pages beyond the length, and announced as far as one request
+ * goes; with this length. 0: there is nothing to announce. any: make the request also if there is no page.
+ */
+int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any);
+/* Files that nobody has any more: if there is no request, it is about one of them. */
+void ink_ask_release(struct ink_vm *vm);
+
+/* KVM_INKTAG_REQUEST, KVM_INKTAG_ANSWER: -ENODATA; -ESTALE, -EINVAL. The request stays the core's. */
+int ink_store_take(struct ink_vm *vm, const struct kvm_inktag_store **request);
+int ink_store_answer(struct ink_vm *vm, const struct kvm_inktag_store *answer);
+void ink_store_reset(struct ink_vm *vm);
 
 /* --- pt.c: the trusted page table (4 levels, 4 KiB pages) ---------------------------------- */
 
@@ -404,6 +542,8 @@ enum ink_verdict {
 	INK_ASK,	/* the kernel must map *ask_va first: fault there */
 	INK_KILL,	/* an attack; it is logged; end the HAP */
 	INK_NOMEM,	/* the host's memory or a limit; end the HAP */
+	INK_WAIT,	/* the store is asked: the access is judged again when there is no request */
+	INK_LOST,	/* a file's page that cannot be had: tell the program */
 };
 
 /*

@@ -50,6 +50,10 @@ static enum ink_verdict violation(const struct access *a, enum inktag_check chec
 static enum ink_verdict frame_error(const struct access *a, int err)
 {
 	switch (err) {
+	case -EINPROGRESS:
+		return INK_WAIT;
+	case -EIO:
+		return INK_LOST;
 	case -EBADMSG:
 		return violation(a, INKTAG_CHECK_TAG);
 	case -EBUSY:
@@ -98,8 +102,8 @@ static enum ink_verdict map_spage(const struct access *a, struct ink_spage *s)
 	struct ink_mapping *m = ink_spage_mapping(s, a->hap);
 	u32 prot = prot_of(a);
 
-	if (a->access == INK_WRITE && s->state == INK_CLEAN)
-		clean_write_dirty(s);
+	if (a->access == INK_WRITE && s->state == INK_CLEAN && clean_write_dirty(s))
+		return INK_NOMEM;
 	if (s->state == INK_CLEAN || s->refs > 1)
 		prot &= ~INKTAG_PROT_WRITE;
 	if (m)				/* V3: one mapping */
@@ -132,13 +136,44 @@ static bool is_filled(const struct access *a)
 	       memcmp(vm->bounce, vm->zero, INKTAG_PAGE_SIZE);
 }
 
-static enum ink_verdict resolve_private(const struct access *a)
+/* A file's page: is known what is right? A lost one may be written; what is not written of it is zeros. */
+static int prepare_file(const struct access *a, struct ink_file *file, u64 serial, u64 index)
+{
+	struct ink_spage *s;
+	int err;
+
+	err = ink_file_ready(file, index, a->access);
+	if (err)
+		return err;
+	s = ink_spage_find(a->hap, serial, index);
+	if (s && s->doubt)
+		return ink_gfn_is_held(a->hap->vm, a->hint.gfn, 1) ? -EBUSY : ink_file_recover(s, a->hint.gfn);
+	if (!s || !s->lost)
+		return 0;
+	if (a->access != INK_WRITE)
+		return -EIO;
+	any_drop_absent(a->hap, serial, index);
+	return 0;
+}
+
+static enum ink_verdict resolve_protected(const struct access *a)
 {
 	u64 serial = a->desc.oid[0];
 	u64 index = a->desc.index + ((a->page - a->desc.addr) >> INKTAG_PAGE_SHIFT);
-	struct ink_spage *s = ink_spage_find(a->hap, serial, index);
-	bool filled = !s && is_filled(a);
+	struct ink_file *file = ink_object_file(a->hap, serial);
+	struct ink_spage *s;
+	bool filled;
 	int err;
+
+	if ((a->desc.kind == INKTAG_KIND_FILE) != !!file)
+		return violation(a, INKTAG_CHECK_DESCRIPTOR);
+	if (file) {
+		err = prepare_file(a, file, serial, index);
+		if (err)
+			return frame_error(a, err);
+	}
+	s = ink_spage_find(a->hap, serial, index);
+	filled = !s && !file && is_filled(a);
 
 	/* Of a shared object, another HAP may write to the page, which all must see then. */
 	if (!s && a->access != INK_WRITE && !filled && !ink_object_is_shared(a->hap, serial)) {
@@ -216,5 +251,5 @@ enum ink_verdict ink_resolve(struct ink_hap *hap, u64 va, u32 access, u64 *ask_v
 	if (!(a.desc.prot & access))
 		return INK_ASK;		/* the kernel has not followed an mprotect yet */
 
-	return a.desc.kind == INKTAG_KIND_UNCLOAKED ? resolve_uncloaked(&a) : resolve_private(&a);
+	return a.desc.kind == INKTAG_KIND_UNCLOAKED ? resolve_uncloaked(&a) : resolve_protected(&a);
 }

@@ -121,17 +121,36 @@ static void release(struct ink_spage *s)
 	s->state = INK_CLOAKED;
 }
 
-static struct ink_spage *spage_new(struct ink_hap *hap, u64 serial, u64 index)
+/* CLOAKED. Of a HAP's memory (file: NULL) the caller says whose. */
+static struct ink_spage *spage_alloc(struct ink_vm *vm, struct ink_file *file, u64 index)
 {
 	struct ink_spage *s = ink_zalloc(sizeof(*s));
 
 	if (!s)
 		return NULL;
-	s->vm = hap->vm;
+	s->vm = vm;
 	s->refs = 1;
-	s->shown = ink_hap_is_shown(hap);
+	s->state = INK_CLOAKED;
+	s->file = file;
+	s->id.index = index;
+	if (file)
+		memcpy(s->id.object, file->oid, sizeof(file->oid));
+	return s;
+}
+
+static struct ink_spage *spage_new(struct ink_hap *hap, u64 serial, u64 index)
+{
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
+	struct ink_spage *s = spage_alloc(hap->vm, obj->file, index);
+
+	if (!s)
+		return NULL;
 	s->state = INK_DIRTY;
-	s->id = (struct ink_seal_id) { .hap = hap->id, .serial = serial, .index = index };
+	if (!s->file) {
+		s->shown = ink_hap_is_shown(hap);
+		s->id.object[0] = hap->id;
+		s->id.object[1] = serial;
+	}
 	s->frame = ink_frame_alloc(hap->vm);
 	if (!s->frame) {
 		ink_free(s);
@@ -236,6 +255,11 @@ int absent_load_dirty(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, struc
 	return absent_make(hap, serial, index, gfn, true, out);
 }
 
+static struct ink_key *key_of(const struct ink_spage *s)
+{
+	return s->file ? s->file->key : NULL;
+}
+
 /* What gfn holds of s. Copied once: what is verified is what is used. */
 static int load(struct ink_spage *s, u64 gfn, void *frame)
 {
@@ -247,7 +271,7 @@ static int load(struct ink_spage *s, u64 gfn, void *frame)
 	err = ink_guest_read(s->vm, gfn << INKTAG_PAGE_SHIFT, to, INKTAG_PAGE_SIZE);
 	if (err || s->shown)
 		return err;
-	return ink_unseal(s->vm, &s->id, to, frame, s->tag);
+	return ink_unseal(s->vm, key_of(s), &s->id, to, frame, s->tag);
 }
 
 int cloaked_open_clean(struct ink_spage *s, u64 gfn)
@@ -280,9 +304,13 @@ free_frame:
 	return err;
 }
 
-void clean_write_dirty(struct ink_spage *s)
+int clean_write_dirty(struct ink_spage *s)
 {
-	s->state = INK_DIRTY;
+	int err = s->file ? ink_file_written(s) : 0;
+
+	if (!err)
+		s->state = INK_DIRTY;
+	return err;
 }
 
 /* DIRTY: a fresh version of the content is sealed into the slot page. */
@@ -291,15 +319,18 @@ static void seal(struct ink_spage *s)
 	struct ink_vm *vm = s->vm;
 	const void *out = s->shown ? s->frame : vm->bounce;
 
-	s->id.version = ++vm->last_version;
+	if (s->file)
+		ink_file_sealed(s);
+	else
+		s->id.version = ++vm->last_version;
 	/*
 	 * Should sealing or writing fail (the slot is gone), the content is lost, and whatever
 	 * the kernel offers for it later does not match the tag: it fails closed.
 	 */
-	if (!s->shown && ink_seal(vm, &s->id, s->frame, vm->bounce, s->tag))
+	if (!s->shown && ink_seal(vm, key_of(s), &s->id, s->frame, vm->bounce, s->tag))
 		memset(vm->bounce, 0, INKTAG_PAGE_SIZE);
 	if (ink_guest_write(vm, s->gfn << INKTAG_PAGE_SHIFT, out, INKTAG_PAGE_SIZE))
-		s->id.version = ++vm->last_version;
+		memset(s->tag, 0, sizeof(s->tag));
 	vm->stats.cloaks++;
 }
 
@@ -387,6 +418,8 @@ static void spage_put(struct ink_hap *hap, struct ink_spage *s)
 		s->refs--;
 		return;
 	}
+	if (s->file)
+		ink_file_forget(s);
 	if (s->state != INK_CLOAKED) {
 		unmap(s);
 		release(s);
@@ -396,10 +429,41 @@ static void spage_put(struct ink_hap *hap, struct ink_spage *s)
 
 static void entry_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, struct ink_spage *s)
 {
+	struct ink_vm *vm = s->vm;
+
 	spage_put(hap, s);
 	ink_map_del(&obj->pages, index);
 	obj->nr_pages--;
-	ink_record_uncharge(hap->vm);
+	ink_record_uncharge(vm);
+}
+
+void ink_object_clear(struct ink_object *obj, u64 index, u64 last)
+{
+	struct ink_spage *s;
+
+	for (; index <= last && (s = ink_map_next(&obj->pages, &index, last)); index++) {
+		entry_drop(NULL, obj, index, s);
+		ink_relax();
+	}
+}
+
+int ink_object_add(struct ink_object *obj, u64 index, struct ink_spage **out)
+{
+	struct ink_vm *vm = obj->file->vm;
+	int err;
+
+	ink_assert_locked(vm);
+	err = ink_record_charge(vm);
+	if (err)
+		return err;
+	*out = spage_alloc(vm, obj->file, index);
+	if (*out && !ink_map_set(&obj->pages, index, *out)) {
+		obj->nr_pages++;
+		return 0;
+	}
+	ink_free(*out);
+	ink_record_uncharge(vm);
+	return -ENOMEM;
 }
 
 void any_drop_absent(struct ink_hap *hap, u64 serial, u64 index)
@@ -461,6 +525,13 @@ bool ink_object_is_shared(struct ink_hap *hap, u64 serial)
 	return obj && obj->shared;
 }
 
+struct ink_file *ink_object_file(struct ink_hap *hap, u64 serial)
+{
+	struct ink_object *obj = ink_map_get(&hap->objects, serial);
+
+	return obj ? obj->file : NULL;
+}
+
 int ink_object_share(struct ink_hap *hap, u64 serial)
 {
 	struct ink_vm *vm = hap->vm;
@@ -485,10 +556,12 @@ int ink_object_leave(struct ink_hap *hap, u64 serial)
 	ink_assert_locked(hap->vm);
 	if (!obj || !obj->shared)
 		return -ENOENT;
-	if (obj->refs > 1) {
+	if (obj->refs > 1 || obj->file) {
 		object_unmap(hap, obj, 0, U64_MAX);
 		ink_map_del(&hap->objects, serial);
 		obj->refs--;
+		if (!obj->refs)
+			ink_file_left(obj->file);
 		return 0;
 	}
 	object_drop(hap, obj, 0, U64_MAX);
@@ -547,16 +620,20 @@ int ink_objects_fork(struct ink_hap *hap, struct ink_hap *child)
 	return err;
 }
 
+void ink_spage_cloak(struct ink_spage *s)
+{
+	if (s->state == INK_DIRTY)
+		dirty_seal_cloaked(s);
+	else if (s->state == INK_CLEAN)
+		clean_shut_cloaked(s);
+}
+
 void ink_gfn_touch(struct ink_vm *vm, u64 gfn)
 {
 	struct ink_spage *s;
 
 	ink_assert_locked(vm);
 	s = ink_map_get(&vm->held, gfn);
-	if (!s)
-		return;
-	if (s->state == INK_DIRTY)
-		dirty_seal_cloaked(s);
-	else
-		clean_shut_cloaked(s);
+	if (s)
+		ink_spage_cloak(s);
 }

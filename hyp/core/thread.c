@@ -224,8 +224,9 @@ void ink_thread_suspend(struct ink_thread *t, enum ink_thread_state state)
 	ink_assert_locked(t->hap->vm);
 	t->ret.state = state;
 	if (state != INK_FAULT) {
-		t->ret.fault_va = 0;
 		t->ret.fault_access = 0;
+		if (t->ret.vector != INKTAG_LOST_VECTOR)
+			t->ret.fault_va = 0;
 	}
 	ink_hap_put(t->hap);
 }

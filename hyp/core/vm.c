@@ -59,6 +59,7 @@ int ink_vm_init(struct ink_vm *vm, const struct kvm_inktag_limits *limits)
 	vm->limits = *limits;
 	ink_map_init(&vm->haps);
 	ink_map_init(&vm->held);
+	ink_map_init(&vm->files);
 	vm->zero = ink_page_alloc();
 	vm->bounce = ink_page_alloc();
 	if (vm->zero && vm->bounce)
@@ -78,6 +79,7 @@ void ink_vm_reset(struct ink_vm *vm)
 	ink_assert_locked(vm);
 	while ((hap = ink_map_next(&vm->haps, &id, U32_MAX)))
 		ink_hap_end(hap);
+	ink_store_reset(vm);
 	memset(vm->execs, 0, sizeof(vm->execs));
 	memset(vm->rings, 0, sizeof(vm->rings));
 	vm->rings_end = 0;
@@ -88,6 +90,7 @@ void ink_vm_destroy(struct ink_vm *vm)
 	ink_vm_reset(vm);
 	ink_map_destroy(&vm->haps);
 	ink_map_destroy(&vm->held);
+	ink_map_destroy(&vm->files);
 	ink_page_free(vm->zero);
 	ink_page_free(vm->bounce);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * crypto.c - AES-256-GCM for pages that leave their frame, SHA-256 for measurements; both the
- * kernel's. Each VM has a random key that dies with it. The nonce of a page is its version,
- * which the core never uses twice under one key.
+ * kernel's. Each VM has a random key that dies with it, each protected file one that comes from the store. The nonce of
+ * a page is its version and salt, which the core never uses twice under one key.
  */
 #include <crypto/aead.h>
 #include <crypto/sha2.h>
@@ -15,27 +15,68 @@
 
 MODULE_SOFTDEP("pre: gcm ghash-generic");
 
-#define KEY_SIZE	32
 #define NONCE_SIZE	12
 
-struct ink_crypto {
+struct ink_key {
 	struct crypto_aead *tfm;
-	struct aead_request *req;
+};
+
+struct ink_crypto {
+	struct ink_key *key;		/* the VM's */
+	struct aead_request *req;	/* for any key: they are all of one implementation */
 	struct crypto_wait wait;
 	struct ink_seal_id id;		/* the associated data of the request */
 	u8 nonce[NONCE_SIZE];
 	u8 tag[INK_TAG_SIZE];
 };
 
-static int set_random_key(struct crypto_aead *tfm)
+static struct ink_key *key_new(const u8 bytes[INK_KEY_SIZE])
 {
-	u8 key[KEY_SIZE];
+	struct ink_key *key = ink_zalloc(sizeof(*key));
 	int err;
 
-	get_random_bytes_wait(key, sizeof(key));
-	err = crypto_aead_setkey(tfm, key, sizeof(key));
-	memzero_explicit(key, sizeof(key));
-	return err ?: crypto_aead_setauthsize(tfm, INK_TAG_SIZE);
+	if (!key)
+		return ERR_PTR(-ENOMEM);
+	/* The fast ones are asynchronous by name only: with the FPU at hand they do the work at once. */
+	key->tfm = crypto_alloc_aead("gcm(aes)", 0, 0);
+	if (IS_ERR(key->tfm)) {
+		err = PTR_ERR(key->tfm);
+		ink_free(key);
+		return ERR_PTR(err);
+	}
+	err = crypto_aead_setkey(key->tfm, bytes, INK_KEY_SIZE);
+	if (!err)
+		err = crypto_aead_setauthsize(key->tfm, INK_TAG_SIZE);
+	if (err) {
+		ink_key_free(key);
+		return ERR_PTR(err);
+	}
+	return key;
+}
+
+struct ink_key *ink_key_new(const u8 bytes[INK_KEY_SIZE])
+{
+	struct ink_key *key = key_new(bytes);
+
+	return IS_ERR(key) ? NULL : key;
+}
+
+void ink_key_free(struct ink_key *key)
+{
+	if (key)
+		crypto_free_aead(key->tfm);
+	ink_free(key);
+}
+
+static struct ink_key *random_key(void)
+{
+	u8 bytes[INK_KEY_SIZE];
+	struct ink_key *key;
+
+	get_random_bytes_wait(bytes, sizeof(bytes));
+	key = key_new(bytes);
+	memzero_explicit(bytes, sizeof(bytes));
+	return key;
 }
 
 struct ink_crypto *ink_crypto_new(void)
@@ -45,28 +86,24 @@ struct ink_crypto *ink_crypto_new(void)
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	/* The fast ones are asynchronous by name only: with the FPU at hand they do the work at once. */
-	c->tfm = crypto_alloc_aead("gcm(aes)", 0, 0);
-	if (IS_ERR(c->tfm)) {
-		err = PTR_ERR(c->tfm);
+	c->key = random_key();
+	if (IS_ERR(c->key)) {
+		err = PTR_ERR(c->key);
 		pr_err("inktag: the kernel has no gcm(aes) (error %d): load the modules gcm and ghash-generic\n", err);
 		goto free;
 	}
-	err = set_random_key(c->tfm);
-	if (err)
-		goto free_tfm;
 	err = -ENOMEM;
-	c->req = aead_request_alloc(c->tfm, GFP_KERNEL_ACCOUNT);
+	c->req = aead_request_alloc(c->key->tfm, GFP_KERNEL_ACCOUNT);
 	if (!c->req)
-		goto free_tfm;
+		goto free_key;
 	crypto_init_wait(&c->wait);
 	aead_request_set_callback(c->req, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP,
 				  crypto_req_done, &c->wait);
 	aead_request_set_ad(c->req, sizeof(c->id));
 	return c;
 
-free_tfm:
-	crypto_free_aead(c->tfm);
+free_key:
+	ink_key_free(c->key);
 free:
 	kfree(c);
 	return ERR_PTR(err);
@@ -75,19 +112,21 @@ free:
 void ink_crypto_free(struct ink_crypto *crypto)
 {
 	aead_request_free(crypto->req);
-	crypto_free_aead(crypto->tfm);
+	ink_key_free(crypto->key);
 	kfree_sensitive(crypto);
 }
 
 /* Both sides of the request are: associated data, page, tag; the tag counts where it is read. */
-static int run(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out, bool seal)
+static int run(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
+	       bool seal)
 {
 	struct ink_crypto *c = to_inktag(vm)->crypto;
 	struct scatterlist src[3], dst[3];
 
 	c->id = *id;
-	memset(c->nonce, 0, sizeof(c->nonce));
 	memcpy(c->nonce, &id->version, sizeof(id->version));
+	memcpy(c->nonce + sizeof(id->version), &id->salt, NONCE_SIZE - sizeof(id->version));
+	aead_request_set_tfm(c->req, (key ?: c->key)->tfm);
 
 	sg_init_table(src, ARRAY_SIZE(src));
 	sg_set_buf(&src[0], &c->id, sizeof(c->id));
@@ -106,26 +145,26 @@ static int run(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, 
 	return crypto_wait_req(crypto_aead_decrypt(c->req), &c->wait);
 }
 
-int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+int ink_seal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	     u8 tag[INK_TAG_SIZE])
 {
 	int err;
 
 	ink_assert_locked(vm);
-	err = run(vm, id, in, out, true);
+	err = run(vm, key, id, in, out, true);
 	memcpy(tag, to_inktag(vm)->crypto->tag, INK_TAG_SIZE);
 	trace_inktag_cloak(id, err);
 	return err;
 }
 
-int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+int ink_unseal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	       const u8 tag[INK_TAG_SIZE])
 {
 	int err;
 
 	ink_assert_locked(vm);
 	memcpy(to_inktag(vm)->crypto->tag, tag, INK_TAG_SIZE);
-	err = run(vm, id, in, out, false);
+	err = run(vm, key, id, in, out, false);
 	if (err)
 		memset(out, 0, INKTAG_PAGE_SIZE);
 	trace_inktag_uncloak(id, err);

@@ -55,6 +55,19 @@ void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access)
 		kvm_inktag_leave(vcpu, INK_FAULT);
 		ask(vcpu, ask_va, ask_access, present);
 		return;
+	case INK_WAIT:
+		/* Judged again when the thread comes back. */
+		t->ret.fault_va = va;
+		t->ret.fault_access = access;
+		kvm_inktag_leave(vcpu, INK_FAULT);
+		kvm_inktag_ask_store(vcpu);
+		return;
+	case INK_LOST:
+		t->ret.fault_va = va;
+		t->ret.vector = INKTAG_LOST_VECTOR;
+		kvm_inktag_leave(vcpu, INK_INTERRUPT);
+		kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
+		return;
 	case INK_KILL:
 		kvm_inktag_kill(vcpu, -INKTAG_ESTALE);
 		return;

@@ -19,6 +19,9 @@
  *     context first (kvm_inktag_stays());
  *   - KVM's emulator, MMU and interrupt injection are not used;
  *   - KVM_RUN does not return to userspace, so no vCPU ioctl sees the HAP's registers.
+ *
+ * What needs the metadata store waits in userspace: the vCPU leaves the trusted context, KVM_RUN ends with
+ * KVM_EXIT_INKTAG, and what made the request is made again when the vCPU comes back.
  */
 #ifndef INK_GLUE_H
 #define INK_GLUE_H
@@ -38,6 +41,7 @@ struct kvm_inktag {
 	struct ink_crypto *crypto;	/* its request is used with the lock held */
 	void *xstate_init;		/* the initial state. Constant */
 	struct eventfd_ctx *eventfd;
+	u64 asked;			/* id of the last request for which a vCPU was sent to the VMM */
 };
 
 static inline struct kvm_inktag *to_inktag(struct ink_vm *vm)
@@ -139,6 +143,10 @@ void kvm_inktag_signal_return(struct kvm_vcpu *vcpu);
 
 /* The HAP's access; in the trusted context. The thread stays, leaves or is killed. */
 void kvm_inktag_resolve(struct kvm_vcpu *vcpu, u64 va, u32 access);
+
+/* --- ioctl.c: the next KVM_RUN of vcpu goes to the VMM, for the requests that there are ---------------- */
+
+void kvm_inktag_ask_store(struct kvm_vcpu *vcpu);
 
 /* --- env.c, crypto.c, xstate.c ------------------------------------------------------------------ */
 

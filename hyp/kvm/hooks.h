@@ -53,6 +53,9 @@ static inline bool kvm_inktag_hypercall(struct kvm_vcpu *vcpu)
 	return kvm_inktag_on(vcpu->kvm) && __kvm_inktag_hypercall(vcpu);
 }
 
+/* ioctl.c: KVM_REQ_INKTAG_STORE: KVM_RUN ends. Returns what it does. */
+int kvm_inktag_exit_for_store(struct kvm_vcpu *vcpu);
+
 /* switch.c */
 bool __kvm_inktag_stays(struct kvm_vcpu *vcpu);
 void __kvm_inktag_put(struct kvm_vcpu *vcpu);

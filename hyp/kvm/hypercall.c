@@ -18,6 +18,9 @@ struct args {
 /* Not a result: the vCPU changed its context, its registers are set. */
 #define SWITCHED	S64_MIN
 
+/* Not a result, either: the store is asked, and the call shall be made again. */
+#define WAIT		((s64)-EINPROGRESS)
+
 static struct ink_vm *vm_of(struct kvm_vcpu *vcpu)
 {
 	return &vcpu->kvm->arch.inktag->vm;
@@ -179,6 +182,14 @@ static s64 hc_debug(struct kvm_vcpu *vcpu, const struct args *args)
 	return kvm_write_guest_virt_system(vcpu, args->a[1], d, sizeof(*d), &e) == X86EMUL_CONTINUE ? 0 : -EFAULT;
 }
 
+static s64 hc_before_io(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	if (args->a[2] > 1)
+		return -EINVAL;
+	ink_ring_drain(vm_of(vcpu));
+	return ink_before_io(vm_of(vcpu), args->a[0], args->a[1], args->a[2]);
+}
+
 /* --- from the trusted context ------------------------------------------------------------------ */
 
 static s64 hc_syscall(struct kvm_vcpu *vcpu, const struct args *args)
@@ -223,6 +234,39 @@ static s64 hc_share(struct kvm_vcpu *vcpu, const struct args *args)
 	return args->a[1] ? ink_object_leave(hap, args->a[0]) : ink_object_share(hap, args->a[0]);
 }
 
+static void set_four(struct kvm_vcpu *vcpu, const u64 value[4])
+{
+	kvm_rbx_write(vcpu, value[0]);
+	kvm_rcx_write(vcpu, value[1]);
+	kvm_rdx_write(vcpu, value[2]);
+	kvm_rsi_write(vcpu, value[3]);
+}
+
+static s64 hc_file_name(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	u64 answer[4];
+	int err = ink_file_name(vcpu->arch.inktag.thread, args->a[0], args->a[1], args->a[2], answer);
+
+	if (!err)
+		set_four(vcpu, answer);
+	return err;
+}
+
+static s64 hc_file_open(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return ink_file_open(vcpu->arch.inktag.thread, args->a[0], &args->a[1]);
+}
+
+static s64 hc_file_length(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return ink_file_length(current_hap(vcpu), args->a[0], args->a[1], args->a[2]);
+}
+
+static s64 hc_file_sync(struct kvm_vcpu *vcpu, const struct args *args)
+{
+	return ink_file_sync(current_hap(vcpu), args->a[0], args->a[1], args->a[2]);
+}
+
 static s64 hc_ended(struct kvm_vcpu *vcpu, const struct args *args)
 {
 	if (!args->a[0])
@@ -259,14 +303,6 @@ static s64 hc_set_base(struct kvm_vcpu *vcpu, const struct args *args)
 	seg.base = args->a[0];
 	kvm_set_segment(vcpu, &seg, segs[args->a[1]]);
 	return 0;
-}
-
-static void set_four(struct kvm_vcpu *vcpu, const u64 value[4])
-{
-	kvm_rbx_write(vcpu, value[0]);
-	kvm_rcx_write(vcpu, value[1]);
-	kvm_rdx_write(vcpu, value[2]);
-	kvm_rsi_write(vcpu, value[3]);
 }
 
 static s64 hc_random(struct kvm_vcpu *vcpu, const struct args *args)
@@ -350,6 +386,11 @@ static const struct call calls[] = {
 	CALL(INKTAG_HC_SHARE,		TRUSTED,	hc_share),
 	CALL(INKTAG_HC_ENDED,		TRUSTED,	hc_ended),
 	CALL(INKTAG_HC_DEBUG,		KERNEL,		hc_debug),
+	CALL(INKTAG_HC_FILE_NAME,	TRUSTED,	hc_file_name),
+	CALL(INKTAG_HC_FILE_OPEN,	TRUSTED,	hc_file_open),
+	CALL(INKTAG_HC_FILE_LENGTH,	TRUSTED,	hc_file_length),
+	CALL(INKTAG_HC_FILE_SYNC,	TRUSTED,	hc_file_sync),
+	CALL(INKTAG_HC_BEFORE_IO,	KERNEL,		hc_before_io),
 };
 
 static const struct call *find_call(u64 nr)
@@ -357,6 +398,15 @@ static const struct call *find_call(u64 nr)
 	u64 i = nr - INKTAG_HC(0);
 
 	return i < ARRAY_SIZE(calls) && calls[i].handler ? &calls[i] : NULL;
+}
+
+/* The vCPU goes to the VMM, and comes back to the same VMMCALL. */
+static void wait_for_store(struct kvm_vcpu *vcpu, u8 from)
+{
+	kvm_rip_write(vcpu, kvm_rip_read(vcpu) - INKTAG_VMMCALL_LENGTH);
+	if (from == TRUSTED)
+		kvm_inktag_leave(vcpu, INK_INTERRUPT);
+	kvm_inktag_ask_store(vcpu);
 }
 
 /* call: NULL: there is none of this number */
@@ -379,6 +429,10 @@ static void dispatch(struct kvm_vcpu *vcpu, const struct call *call, u8 from)
 	trace_inktag_hypercall(vcpu->vcpu_id, nr, args.a, result == SWITCHED ? 0 : result);
 	if (result == SWITCHED)
 		return;
+	if (result == WAIT) {
+		wait_for_store(vcpu, from);
+		return;
+	}
 	if (result < 0)
 		vcpu->kvm->stat.inktag_refused++;
 	kvm_rax_write(vcpu, result);

@@ -19,13 +19,46 @@ static uint inktag_max_descriptors = INKTAG_DESC_MAX;
 module_param(inktag_max_descriptors, uint, 0644);
 MODULE_PARM_DESC(inktag_max_descriptors, "InkTag: most mappings of a protected process");
 
+static uint inktag_max_files = 65536;
+module_param(inktag_max_files, uint, 0644);
+MODULE_PARM_DESC(inktag_max_files, "InkTag: most protected files that the processes of a VM have at one time");
+
 static ulong inktag_max_frames = 1UL << 20;
 module_param(inktag_max_frames, ulong, 0644);
 MODULE_PARM_DESC(inktag_max_frames, "InkTag: most host pages for the protected memory of a VM");
 
+void kvm_inktag_ask_store(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_INKTAG_STORE, vcpu);
+	kvm_vcpu_kick(vcpu);
+}
+
+int kvm_inktag_exit_for_store(struct kvm_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_INKTAG;
+	return 0;
+}
+
+/* A request that nobody waits for finds a vCPU, too. */
+static void send_somebody(struct kvm *kvm)
+{
+	struct kvm_inktag *inktag = kvm->arch.inktag;
+	struct kvm_vcpu *vcpu = kvm_get_running_vcpu();
+
+	if (inktag->vm.request_state != INK_REQUEST_MADE || inktag->asked == inktag->vm.request.id)
+		return;
+	inktag->asked = inktag->vm.request.id;
+	if (!vcpu || vcpu->kvm != kvm)
+		vcpu = kvm_get_vcpu(kvm, 0);
+	if (vcpu)
+		kvm_inktag_ask_store(vcpu);
+}
+
 void kvm_inktag_unlock(struct kvm *kvm)
 {
 	struct ink_vm *vm = &kvm->arch.inktag->vm;
+
+	send_somebody(kvm);
 
 	kvm->stat.inktag_haps = vm->nr_haps;
 	kvm->stat.inktag_threads = vm->nr_threads;
@@ -72,7 +105,8 @@ static bool limits_are_valid(const struct kvm_inktag_limits *limits)
 	       limits->descriptors && limits->descriptors <= INKTAG_DESC_MAX &&
 	       limits->descriptors <= READ_ONCE(inktag_max_descriptors) &&
 	       limits->frames && limits->frames <= READ_ONCE(inktag_max_frames) &&
-	       limits->frames <= totalram_pages();
+	       limits->frames <= totalram_pages() &&
+	       limits->files <= READ_ONCE(inktag_max_files) && !limits->reserved;
 }
 
 static bool any_vcpu_has_run(struct kvm *kvm)
@@ -187,6 +221,33 @@ static int get_violation(struct kvm *kvm, void __user *argp)
 	return r;
 }
 
+static int get_request(struct kvm *kvm, void __user *argp)
+{
+	const struct kvm_inktag_store *request;
+	struct ink_vm *vm = kvm_inktag_lock(kvm);
+	int r = ink_store_take(vm, &request);
+
+	if (!r && copy_to_user(argp, request, sizeof(*request))) {
+		vm->request_state = INK_REQUEST_MADE;
+		r = -EFAULT;
+	}
+	kvm_inktag_unlock(kvm);
+	return r;
+}
+
+static int answer_request(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_inktag_store *answer = memdup_user(argp, sizeof(*answer));
+	int r;
+
+	if (IS_ERR(answer))
+		return PTR_ERR(answer);
+	r = ink_store_answer(kvm_inktag_lock(kvm), answer);
+	kvm_inktag_unlock(kvm);
+	kfree_sensitive(answer);		/* it may have a key */
+	return r;
+}
+
 int kvm_inktag_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
 	if (!kvm_inktag_on(kvm))
@@ -200,6 +261,10 @@ int kvm_inktag_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 		return set_eventfd(kvm, (void __user *)arg);
 	case KVM_INKTAG_VIOLATION:
 		return get_violation(kvm, (void __user *)arg);
+	case KVM_INKTAG_REQUEST:
+		return get_request(kvm, (void __user *)arg);
+	case KVM_INKTAG_ANSWER:
+		return answer_request(kvm, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -101,8 +101,8 @@ DECLARE_EVENT_CLASS(inktag_seal,
 		__entry->id = *id;
 		__entry->err = err;
 	),
-	TP_printk("hap %llu object %llu page %llu version %llu -> %d", __entry->id.hap,
-		  __entry->id.serial, __entry->id.index, __entry->id.version, __entry->err)
+	TP_printk("hap %llu object %llu page %llu version %llu -> %d", __entry->id.object[0],
+		  __entry->id.object[1], __entry->id.index, __entry->id.version, __entry->err)
 );
 
 DEFINE_EVENT(inktag_seal, inktag_cloak,

@@ -228,7 +228,7 @@ static void test_refusals(void)
 	CHECK(map(1, BASE + 20 * PAGE, PAGE, ANON | MAP_FIXED_NOREPLACE) == -EEXIST);
 	CHECK(ask(INKTAG_MM_OP_COUNT, 1, BASE, PAGE, RW, ANON, -1, 0) == -EINVAL);
 	CHECK(syscall(SYS_arch_prctl, ARCH_INKTAG_MM, 8) == -1 && errno == EFAULT);
-	mm = (struct inktag_mm) { .op = INKTAG_MM_TAG, .addr = BASE, .len = PAGE, .reserved = 1 };
+	mm = (struct inktag_mm) { .op = INKTAG_MM_TAG, .addr = BASE, .len = PAGE, .kind = 1 };
 	CHECK(syscall(SYS_arch_prctl, ARCH_INKTAG_MM, &mm) == -1 && errno == EINVAL);
 }
 

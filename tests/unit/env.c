@@ -359,13 +359,33 @@ void ink_tlb_assert_flushed(struct ink_hap *hap)
 
 /* --- cryptography ------------------------------------------------------------------------------- */
 
-static void nonce_of(const struct ink_seal_id *id, u8 nonce[12])
+struct ink_key {
+	u8 bytes[INK_KEY_SIZE];
+};
+
+struct ink_key *ink_key_new(const u8 bytes[INK_KEY_SIZE])
 {
-	memset(nonce, 0, 12);
-	memcpy(nonce, &id->version, sizeof(id->version));
+	struct ink_key *key = ink_zalloc(sizeof(*key));
+
+	if (key)
+		memcpy(key->bytes, bytes, sizeof(key->bytes));
+	return key;
 }
 
-int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+void ink_key_free(struct ink_key *key)
+{
+	if (key)
+		memset(key, 0, sizeof(*key));
+	ink_free(key);
+}
+
+static void nonce_of(const struct ink_seal_id *id, u8 nonce[12])
+{
+	memcpy(nonce, &id->version, sizeof(id->version));
+	memcpy(nonce + sizeof(id->version), &id->salt, 12 - sizeof(id->version));
+}
+
+int ink_seal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	     u8 tag[INK_TAG_SIZE])
 {
 	struct guest *g = of(vm);
@@ -375,6 +395,7 @@ int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, vo
 
 	ink_assert_locked(vm);
 	assert_not_cached(in, "it is being sealed");
+	/* A file's are above all of the VM's in the tests: one set is enough. */
 	must(g_hash_table_add(g->versions, GUINT_TO_POINTER((guint)id->version)),
 		      "nonce %llu is used again", (unsigned long long)id->version);
 	ck_assert_uint_le(id->version, G_MAXUINT);
@@ -384,7 +405,7 @@ int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, vo
 		return -EINVAL;
 	}
 	nonce_of(id, nonce);
-	ck_assert_int_eq(EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, g->key, nonce), 1);
+	ck_assert_int_eq(EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key ? key->bytes : g->key, nonce), 1);
 	ck_assert_int_eq(EVP_EncryptUpdate(ctx, NULL, &len, (const u8 *)id, sizeof(*id)), 1);
 	ck_assert_int_eq(EVP_EncryptUpdate(ctx, out, &len, in, PAGE), 1);
 	ck_assert_int_eq(EVP_EncryptFinal_ex(ctx, (u8 *)out + len, &len), 1);
@@ -394,7 +415,7 @@ int ink_seal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, vo
 	return 0;
 }
 
-int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, void *out,
+int ink_unseal(struct ink_vm *vm, struct ink_key *key, const struct ink_seal_id *id, const void *in, void *out,
 	       const u8 tag[INK_TAG_SIZE])
 {
 	struct guest *g = of(vm);
@@ -407,7 +428,7 @@ int ink_unseal(struct ink_vm *vm, const struct ink_seal_id *id, const void *in, 
 		       (uintptr_t)in >= (uintptr_t)g->slot + NR_GFNS * PAGE),
 		      "unsealed where the guest can change it meanwhile");
 	nonce_of(id, nonce);
-	ck_assert_int_eq(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, g->key, nonce), 1);
+	ck_assert_int_eq(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key ? key->bytes : g->key, nonce), 1);
 	ck_assert_int_eq(EVP_DecryptUpdate(ctx, NULL, &len, (const u8 *)id, sizeof(*id)), 1);
 	ck_assert_int_eq(EVP_DecryptUpdate(ctx, out, &len, in, PAGE), 1);
 	ck_assert_int_eq(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, INK_TAG_SIZE, (void *)tag), 1);

@@ -25,6 +25,7 @@ static const struct {
 	{ "thread", suite_thread },
 	{ "share", suite_share },
 	{ "object", suite_object },
+	{ "file", suite_file },
 	{ "clone", suite_clone },
 	{ "signal", suite_signal },
 	{ "exec", suite_exec },

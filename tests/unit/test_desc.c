@@ -66,7 +66,9 @@ static const struct {
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 0x80000003, P } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_NONE } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_SHARED } },
-	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_FILE } },
+	{ true, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_FILE } },
+	{ false, { 0x1000, 1, { 0, 0 }, 0, 3, INKTAG_KIND_FILE } },
+	{ false, { 0x1000, 1, { 1, 1 }, 0, 3, INKTAG_KIND_FILE } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, INKTAG_KIND_COUNT } },
 	{ false, { 0x1000, 1, { 1, 0 }, 0, 3, 0xffff } },
 	{ false, { 0x1000, 1, { 0, 0 }, 0, 3, P } },		/* the array's own name */
@@ -99,7 +101,7 @@ static bool naive(const struct inktag_desc *d)
 	bool ok = d->addr && d->addr % PAGE == 0 && d->npages > 0 && end <= INKTAG_USER_END &&
 		  index <= INKTAG_INDEX_END && d->prot <= 7 && d->flags == 0 && d->reserved == 0;
 
-	if (d->kind == INKTAG_KIND_PRIVATE)
+	if (d->kind == INKTAG_KIND_PRIVATE || d->kind == INKTAG_KIND_FILE)
 		return ok && d->oid[0] != 0 && d->oid[0] >> 32 == 0 && d->oid[1] == 0;
 	return ok && d->kind == INKTAG_KIND_UNCLOAKED && d->prot < 4 && !d->oid[0] && !d->oid[1] && !d->index;
 }

@@ -67,19 +67,19 @@ END_TEST
 
 START_TEST(crypto)
 {
-	struct ink_seal_id id = { 1, 2, 3, 4 }, wrong;
+	struct ink_seal_id id = { { 1, 2 }, 3, 4, 0 }, wrong;
 	u8 in[PAGE], out[PAGE], back[PAGE], tag[INK_TAG_SIZE];
 	u32 i;
 
 	secret_fill(in, 9);
-	ck_assert_int_eq(ink_seal(&g->vm, &id, in, out, tag), 0);
+	ck_assert_int_eq(ink_seal(&g->vm, NULL, &id, in, out, tag), 0);
 	ck_assert(!has_secret(out, PAGE));
-	ck_assert_int_eq(ink_unseal(&g->vm, &id, out, back, tag), 0);
+	ck_assert_int_eq(ink_unseal(&g->vm, NULL, &id, out, back, tag), 0);
 	ck_assert_mem_eq(in, back, PAGE);
 	for (i = 0; i < 4; i++) {
 		wrong = id;
 		((u64 *)&wrong)[i]++;
-		ck_assert_int_eq(ink_unseal(&g->vm, &wrong, out, back, tag), -EBADMSG);
+		ck_assert_int_eq(ink_unseal(&g->vm, NULL, &wrong, out, back, tag), -EBADMSG);
 		ck_assert(is_zero(back, PAGE));
 	}
 }

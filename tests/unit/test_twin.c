@@ -523,6 +523,8 @@ static u8 *touch(u32 h, u32 cpu, u32 p, u32 access)
 			killed++;
 			end(h);
 			return NULL;
+		default:
+			ck_abort();
 		}
 	}
 	ck_assert_msg(hostile || haps[h].hap->forks, "an honest kernel's answers do not help");

@@ -256,6 +256,27 @@ void hap_kill(struct guest *g, struct ink_hap *hap);
 void expect_violation(struct guest *g, u32 hap, u32 check, u64 va, u64 gfn, u64 arg);
 void expect_no_violation(struct guest *g);
 
+/* --- store.c: the VMM's metadata store, as far as the core can tell ----------------------------------- */
+
+struct store *store_new(void);
+void store_free(struct store *st);
+/* Answers all requests of g's. Returns how many there were. */
+u32 store_serve(struct store *st, struct guest *g);
+/* What the next request of this kind is refused with; -EINVAL: it is answered with nonsense. */
+void store_refuse(struct store *st, u32 op, int err);
+/* A file of this OID, which has this many names. */
+void store_add(struct store *st, const u64 oid[2], u64 names);
+bool store_has(struct store *st, const u64 oid[2]);
+u64 store_length(struct store *st, const u64 oid[2]);
+/* Versions that are accepted of the page. */
+u32 store_versions(struct store *st, const u64 oid[2], u64 index);
+/* The VM was started anew, or reset. */
+void store_restart(struct store *st);
+/* So many versions are handed out at one time. */
+void store_give(struct store *st, u64 versions);
+/* Requests served, by kind. */
+u32 store_count(struct store *st, u32 op);
+
 #define SPAGE(hap, serial, index) ink_spage_find(hap, serial, index)
 
 extern u64 seed;	/* of the random tests */
@@ -274,6 +295,7 @@ Suite *suite_hap(void);
 Suite *suite_thread(void);
 Suite *suite_share(void);
 Suite *suite_object(void);
+Suite *suite_file(void);
 Suite *suite_clone(void);
 Suite *suite_signal(void);
 Suite *suite_exec(void);

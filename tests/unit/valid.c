@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* valid.c - the invariants V1 to V4, V7 and V8 of inktag.h, checked the slow way. */
+/* valid.c - the invariants V1 to V4, V7 and V8 of inktag.h, and F2 and F5 of files, checked the slow way. */
 #include "unit.h"
 
 static bool mapping_is_valid(struct ink_spage *s, const struct ink_mapping *m)
@@ -18,6 +18,11 @@ static bool spage_is_valid(struct ink_vm *vm, struct ink_spage *s)
 	const struct ink_mapping *m;
 
 	if (s->vm != vm || !s->refs)
+		return false;
+	if (s->file && (s->refs != 1 || s->shown || (s->state == INK_DIRTY && !s->written) ||
+			(s->state != INK_CLOAKED && (s->doubt || s->lost))))
+		return false;
+	if (s->written && ink_map_get(&s->file->unannounced, s->written) != s)
 		return false;
 	if (s->state == INK_CLOAKED)
 		return !s->frame && !s->map.hap && !s->map.next;
@@ -105,11 +110,61 @@ static u32 times_found(const void *p)
 	return GPOINTER_TO_UINT(g_hash_table_lookup(found, p));
 }
 
+static bool object_is_valid(struct ink_vm *vm, struct ink_object *obj, u64 *held, u64 *frames, u64 *records)
+{
+	struct ink_spage *s;
+	u64 index, pages = 0;
+
+	for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
+		if (!spage_is_valid(vm, s) || s->file != obj->file)
+			return false;
+		if (!find(s) && s->state != INK_CLOAKED) {
+			(*held)++;
+			(*frames)++;
+		}
+		pages++;
+	}
+	*records += pages;
+	return (pages || obj->shared) && pages == obj->nr_pages;
+}
+
+static u64 map_size(struct ink_map *map)
+{
+	u64 key, n = 0;
+
+	for (key = 0; ink_map_next(map, &key, U64_MAX); key++)
+		n++;
+	return n;
+}
+
+static bool file_is_valid(struct ink_file *file, u64 *held, u64 *frames, u64 *records)
+{
+	u64 dirty = 0, sealed = 0, written = 0, index;
+	struct ink_spage *s;
+
+	if (!find(&file->obj) && file->obj.refs)
+		return false;
+	if ((file->leaving || file->left || file->opener) && file->obj.refs)
+		return false;
+	for (index = 0; (s = ink_map_next(&file->obj.pages, &index, U64_MAX)); index++) {
+		if (!file->obj.refs && s->state != INK_CLOAKED)
+			return false;
+		dirty += s->state == INK_DIRTY;
+		sealed += s->written && s->state != INK_DIRTY;
+		written += !!s->written;
+		if (!ink_map_get(&file->known, index / KVM_INKTAG_FETCH))
+			return false;
+	}
+	*records += map_size(&file->known);
+	return dirty == file->nr_dirty && sealed == file->nr_sealed && written == map_size(&file->unannounced) &&
+	       file->nr_dirty <= file->versions &&					/* F2 */
+	       object_is_valid(file->vm, &file->obj, held, frames, records);
+}
+
 static bool hap_is_valid(struct ink_hap *hap, u64 *held, u64 *frames, u64 *records)
 {
 	struct ink_object *obj;
-	struct ink_spage *s;
-	u64 serial, index, pages, present, key;
+	u64 serial, present, key;
 
 	if (hap->state == INK_ENDED)
 		return false;
@@ -120,21 +175,11 @@ static bool hap_is_valid(struct ink_hap *hap, u64 *held, u64 *frames, u64 *recor
 	for (serial = 0; (obj = ink_map_next(&hap->objects, &serial, U64_MAX)); serial++) {
 		if (obj->refs > 1 && !obj->shared)
 			return false;
-		if (find(obj))
+		if (find(obj) || obj->file)
 			continue;
-		pages = 0;
-		for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++) {
-			if (!spage_is_valid(hap->vm, s))
-				return false;
-			if (!find(s) && s->state != INK_CLOAKED) {
-				(*held)++;
-				(*frames)++;
-			}
-			pages++;
-		}
-		if ((!pages && !obj->shared) || pages != obj->nr_pages)
+		if (!object_is_valid(hap->vm, obj, held, frames, records))
 			return false;
-		*records += pages + 1;
+		(*records)++;
 	}
 	return true;
 }
@@ -152,7 +197,7 @@ static bool references_are_valid(struct ink_vm *vm)
 			for (index = 0; (s = ink_map_next(&obj->pages, &index, U64_MAX)); index++)
 				if (times_found(s) != s->refs)
 					return false;
-			if (times_found(obj) != obj->refs)
+			if (times_found(obj) != obj->refs + !!obj->file)
 				return false;
 		}
 	return true;
@@ -160,7 +205,8 @@ static bool references_are_valid(struct ink_vm *vm)
 
 static bool all_is_valid(struct ink_vm *vm)
 {
-	u64 held = 0, frames = 0, records = 0, id, gfn, nr = 0;
+	u64 held = 0, frames = 0, records = 0, files = 0, sealed = 0, id, gfn, nr = 0;
+	struct ink_file *file;
 	struct ink_hap *hap;
 	u32 haps = 0;
 
@@ -169,9 +215,15 @@ static bool all_is_valid(struct ink_vm *vm)
 			return false;
 		haps++;
 	}
+	for (id = 0; (file = ink_map_next(&vm->files, &id, U64_MAX)); id++) {
+		if (file->nr != id || !file_is_valid(file, &held, &frames, &records))
+			return false;
+		files++;
+		sealed += file->nr_sealed;
+	}
 	for (gfn = 0; ink_map_next(&vm->held, &gfn, U64_MAX); gfn++)
 		nr++;
-	return references_are_valid(vm) && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
+	return references_are_valid(vm) && files == vm->nr_files && sealed == vm->nr_sealed && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
 	       frames == vm->frames && records == vm->records &&
 	       frames <= vm->limits.frames && records <= INK_RECORDS(&vm->limits);
 }

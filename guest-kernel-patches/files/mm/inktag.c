@@ -13,6 +13,7 @@
 #include <linux/inktag.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/security.h>
 #include <linux/uaccess.h>
@@ -122,6 +123,11 @@ static long inktag_map(struct mm_struct *mm, struct inktag_mm *req)
 		do_munmap(mm, addr, len, &uf);
 		goto out_unlock;
 	}
+	/* A page must not be changed while a device reads it: after a crash it would be none of its versions. */
+	if (file && req->kind == INKTAG_KIND_FILE) {
+		set_bit(AS_INKTAG, &file->f_mapping->flags);
+		mapping_set_stable_writes(file->f_mapping);
+	}
 	req->prev = inktag_prev_token(mm, addr);
 	req->addr = addr;
 out_unlock:
@@ -188,7 +194,7 @@ long inktag_mm(unsigned long arg)
 		return -EINVAL;
 	if (copy_from_user(&req, user, sizeof(req)))
 		return -EFAULT;
-	if (req.reserved)
+	if (req.kind && (req.kind != INKTAG_KIND_FILE || req.op != INKTAG_MM_MAP))
 		return -EINVAL;
 	req.prev = INKTAG_TOKEN_NONE;
 

@@ -216,6 +216,7 @@ enum inktag_cause {
 };
 
 #define INKTAG_NO_VECTOR	0xffffffffU
+#define INKTAG_LOST_VECTOR	18	/* the page of a file at fault_addr cannot be had: lost in a crash, or EIO */
 
 struct inktag_regs {
 	__u64 gpr[16];		/* RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15 */

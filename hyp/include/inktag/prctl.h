@@ -49,7 +49,8 @@ struct inktag_mm {
 	__u64 offset;	/* bytes */
 	__u32 prev;	/* out, MAP and REMAP: token of the mapping before the new one in address
 			 * order, or INKTAG_TOKEN_NONE; VMAs without a token are passed over */
-	__u32 reserved;	/* 0 */
+	__u32 kind;	/* MAP: INKTAG_KIND_FILE: fd has the content of a protected file, whose pages the kernel
+			 * announces before it writes them (INKTAG_HC_BEFORE_IO). Otherwise 0 */
 };
 
 _Static_assert(sizeof(struct inktag_mm) == 64, "mm request size");

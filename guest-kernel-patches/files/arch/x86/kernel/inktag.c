@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) "inktag: " fmt
 
+#include <linux/blkdev.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
@@ -18,6 +19,7 @@
 #include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
+#include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/ptrace.h>
 #include <linux/reboot.h>
@@ -187,12 +189,40 @@ void __inktag_report_unmap(struct mm_struct *mm, unsigned long start, unsigned l
 }
 
 /*
+ * The hypervisor puts what the disk may have now into its store. It cannot if too many versions of a page may be on the
+ * disk already: then all but the last of them must be overwritten for good. The writeback before this one
+ * has ended, so a flush does it.
+ */
+static void inktag_announce(struct folio *folio, struct address_space *mapping)
+{
+	unsigned long pfn = folio_pfn(folio), end = pfn + folio_nr_pages(folio), count;
+	struct block_device *bdev = mapping->host->i_sb->s_bdev;
+	long ret;
+
+	for (; pfn < end; pfn += count) {
+		count = min(end - pfn, INKTAG_IO_MAX);
+		ret = inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, 0, 0);
+		if (ret == -INKTAG_EBUSY && bdev && !blkdev_issue_flush(bdev))
+			ret = inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, 1, 0);
+		if (ret)
+			pr_err_ratelimited("the metadata store did not take a protected page (error %ld): a crash may lose it\n",
+					   ret);
+	}
+}
+
+/*
  * The folio is locked and not mapped writable any more. A read through the kernel's mapping of
  * a held frame makes the hypervisor put the ciphertext there before the read completes.
  */
 void __inktag_before_io(struct folio *folio)
 {
+	struct address_space *mapping = folio_test_swapcache(folio) ? NULL : folio->mapping;
 	long i;
+
+	if (mapping && test_bit(AS_INKTAG, &mapping->flags)) {
+		inktag_announce(folio, mapping);
+		return;
+	}
 
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		READ_ONCE(*(u8 *)page_address(folio_page(folio, i)));

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * store.c - requests to the metadata store, which the VMM has (inktag/kvm.h). There is one at a time: whoever needs another
+ * waits until it is answered. An answer changes what is known of the file; whoever waited finds it there.
+ *
+ * The VMM is trusted to be right; what it says is checked as far as a mistake could do harm here (I8).
+ */
+#include "inktag.h"
+
+#define RESERVE		4096	/* versions at a time */
+
+/* To be filled in; NULL: there is one. */
+static struct kvm_inktag_store *new_request(struct ink_vm *vm, u32 op, const u64 oid[2])
+{
+	struct kvm_inktag_store *r = &vm->request;
+
+	if (vm->request_state != INK_REQUEST_NONE)
+		return NULL;
+	*r = (struct kvm_inktag_store) { .id = r->id + 1, .op = op };
+	if (oid)
+		memcpy(r->oid, oid, sizeof(r->oid));
+	vm->request_state = INK_REQUEST_MADE;
+	vm->request_thread = 0;
+	return r;
+}
+
+static int take_failure(struct ink_file *file, u32 op)
+{
+	int err = file->failed_op == op ? file->failed : 0;
+
+	if (err)
+		file->failed = 0;
+	return err;
+}
+
+/* A request about a file: *r is NULL if it cannot be made now, or if the one before failed. */
+static int ask(struct ink_file *file, u32 op, struct kvm_inktag_store **r)
+{
+	int err = take_failure(file, op);
+
+	ink_assert_locked(file->vm);
+	*r = err ? NULL : new_request(file->vm, op, file->oid);
+	return err ? err : -EINPROGRESS;
+}
+
+int ink_ask_reserve(struct ink_file *file)
+{
+	struct kvm_inktag_store *r;
+	int err = ask(file, KVM_INKTAG_STORE_RESERVE, &r);
+
+	if (r)
+		r->value[0] = RESERVE + file->nr_dirty;
+	return err;
+}
+
+int ink_ask_fetch(struct ink_file *file, u64 chunk)
+{
+	struct kvm_inktag_store *r;
+	int err = ask(file, KVM_INKTAG_STORE_FETCH, &r);
+
+	if (r) {
+		r->value[0] = chunk * KVM_INKTAG_FETCH;
+		r->value[1] = r->value[0] + KVM_INKTAG_FETCH - 1;
+	}
+	return err;
+}
+
+int ink_ask_settle(struct ink_file *file, u64 ticket)
+{
+	struct kvm_inktag_store *r;
+	int err = ask(file, KVM_INKTAG_STORE_SETTLE, &r);
+
+	if (r)
+		r->value[0] = ticket;
+	return err;
+}
+
+int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found)
+{
+	struct kvm_inktag_store *r;
+	int err = ask(file, KVM_INKTAG_STORE_RESOLVE, &r);
+
+	if (r) {
+		r->count = 1;
+		r->record[0] = *found;
+	}
+	return err;
+}
+
+static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
+{
+	struct kvm_inktag_record *record = &r->record[r->count++];
+
+	record->index = s->id.index;
+	record->version = s->id.version;
+	record->salt = s->id.salt;
+	memcpy(record->tag, s->tag, sizeof(record->tag));
+}
+
+int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any)
+{
+	u64 end = (length + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT, key;
+	struct ink_vm *vm = file->vm;
+	struct kvm_inktag_store *r;
+	struct ink_spage *s;
+	int err;
+
+	err = ask(file, KVM_INKTAG_STORE_PREPARE, &r);
+	if (!r)
+		return err;
+	for (key = 1; r->count < KVM_INKTAG_RECORDS && key <= mark; key++) {
+		s = ink_map_next(&file->unannounced, &key, mark);
+		if (!s)
+			break;
+		if (s->id.index >= end)
+			continue;
+		ink_spage_cloak(s);
+		add_seal(r, s);
+		ink_relax();
+	}
+	r->value[0] = length;
+	r->value[1] = durable;
+	if (r->count || any)
+		return err;
+	vm->request_state = INK_REQUEST_NONE;
+	return 0;
+}
+
+void ink_ask_release(struct ink_vm *vm)
+{
+	struct ink_file *file;
+	u64 nr;
+
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
+		if (file->leaving && !new_request(vm, KVM_INKTAG_STORE_RELEASE, file->oid))
+			return;
+}
+
+/* --- in the name of a thread ------------------------------------------------------------------------- */
+
+/* What t has asked already: its answer, or that there is none yet. 0: it has not asked this. */
+static int asked(struct ink_thread *t, const u64 call[4], u64 value[4])
+{
+	struct ink_asked *a = &t->asked;
+	int result = a->result;
+
+	if (memcmp(a->call, call, sizeof(a->call)))
+		return 0;
+	if (!a->answered)
+		return -EINPROGRESS;
+	memcpy(value, a->value, sizeof(a->value));
+	memset(a, 0, sizeof(*a));
+	return result ? result : 1;
+}
+
+static struct kvm_inktag_store *ask_for(struct ink_thread *t, const u64 call[4], u32 op, const u64 oid[2])
+{
+	struct ink_vm *vm = t->hap->vm;
+	struct kvm_inktag_store *r = new_request(vm, op, oid);
+
+	if (!r)
+		return NULL;
+	r->hap = t->hap->id;
+	vm->request_thread = t->handle;
+	t->asked = (struct ink_asked) {};
+	memcpy(t->asked.call, call, sizeof(t->asked.call));
+	return r;
+}
+
+int ink_ask_open(struct ink_thread *t, u64 serial, const u64 oid[2])
+{
+	const u64 call[4] = { INKTAG_HC_FILE_OPEN, serial, oid[0], oid[1] };
+	u64 value[4];
+	int err = asked(t, call, value);
+
+	if (err < 0)
+		return err;
+	/* Opened, and gone since: all over again. */
+	ask_for(t, call, KVM_INKTAG_STORE_OPEN, oid);
+	return -EINPROGRESS;
+}
+
+/* From the HAP's memory, which its other threads may write to. */
+static int copy_from(struct ink_hap *hap, u64 va, u64 len, char *to)
+{
+	u64 part, pte;
+
+	for (; len; va += part, to += part, len -= part) {
+		part = min(len, INKTAG_PAGE_SIZE - va % INKTAG_PAGE_SIZE);
+		pte = ink_pt_get(hap, va & ~(INKTAG_PAGE_SIZE - 1));
+		if (!ink_pt_is(pte, INK_PT_PRIVATE))
+			return -EAGAIN;
+		memcpy(to, ink_page_va(ink_pt_pa(pte)) + va % INKTAG_PAGE_SIZE, part);
+	}
+	return 0;
+}
+
+int ink_file_name(struct ink_thread *t, u64 op, u64 va, u64 len, u64 answer[4])
+{
+	const u64 call[4] = { INKTAG_HC_FILE_NAME, op, va, len };
+	struct ink_vm *vm = t->hap->vm;
+	struct kvm_inktag_store *r;
+	int err;
+
+	ink_assert_locked(vm);
+	if (!vm->limits.files)
+		return -EOPNOTSUPP;
+	if (op >= INKTAG_NAME_OP_COUNT || !len || len > INKTAG_NAME_MAX || va >= INKTAG_USER_END - len)
+		return -EINVAL;
+	err = asked(t, call, answer);
+	if (err)
+		return err < 0 ? err : 0;
+	r = ask_for(t, call, KVM_INKTAG_STORE_NAME, NULL);
+	if (!r)
+		return -EINPROGRESS;
+	err = copy_from(t->hap, va, len, r->path);
+	if (err) {
+		vm->request_state = INK_REQUEST_NONE;
+		memset(&t->asked, 0, sizeof(t->asked));
+		return err;
+	}
+	r->value[0] = op;
+	r->count = len;
+	return -EINPROGRESS;
+}
+
+static void answer_thread(struct ink_vm *vm, int result, const struct kvm_inktag_store *a)
+{
+	struct ink_thread *t = ink_thread_find(vm, vm->request_thread);
+
+	if (!t || !t->asked.call[0])
+		return;
+	t->asked.answered = true;
+	t->asked.result = result;
+	memcpy(t->asked.value, a->oid, sizeof(a->oid));
+	memcpy(t->asked.value + 2, a->value, 2 * sizeof(a->value[0]));
+}
+
+/* --- answers ----------------------------------------------------------------------------------------- */
+
+int ink_store_take(struct ink_vm *vm, const struct kvm_inktag_store **request)
+{
+	ink_assert_locked(vm);
+	if (vm->request_state != INK_REQUEST_MADE)
+		return -ENODATA;
+	vm->request_state = INK_REQUEST_TAKEN;
+	*request = &vm->request;
+	return 0;
+}
+
+void ink_store_reset(struct ink_vm *vm)
+{
+	ink_files_free(vm);
+	vm->request_state = INK_REQUEST_NONE;
+}
+
+static int opened(struct ink_vm *vm, const struct kvm_inktag_store *a)
+{
+	struct ink_thread *t = ink_thread_find(vm, vm->request_thread);
+	struct ink_file *file;
+	int err;
+
+	err = ink_file_new(vm, vm->request.oid, a->key, a->value[0], &file);
+	if (err || file->obj.refs)
+		return err;
+	if (t)
+		file->opener = t->hap->id;
+	else
+		ink_file_left(file);
+	return 0;
+}
+
+static int reserved(struct ink_file *file, const u64 value[4])
+{
+	if (value[1] <= file->nr_dirty || !value[0] || value[0] + value[1] < value[0] || value[2] > U32_MAX)
+		return -EINVAL;
+	file->version = value[0];
+	file->versions = value[1];
+	file->salt = value[2];
+	return 0;
+}
+
+/* The request was about this file. */
+static int apply(struct ink_file *file, const struct kvm_inktag_store *a)
+{
+	const struct kvm_inktag_store *r = &file->vm->request;
+
+	switch (r->op) {
+	case KVM_INKTAG_STORE_RELEASE:
+		ink_file_released(file, a->value[0]);
+		return 0;
+	case KVM_INKTAG_STORE_RESERVE:
+		return reserved(file, a->value);
+	case KVM_INKTAG_STORE_FETCH:
+		if (a->count > KVM_INKTAG_RECORDS)
+			return -EINVAL;
+		return ink_file_fetched(file, r->value[0] / KVM_INKTAG_FETCH, a->record, a->count);
+	case KVM_INKTAG_STORE_PREPARE:
+		return ink_file_prepared(file, r, a->value[0]);
+	case KVM_INKTAG_STORE_SETTLE:
+		ink_file_settled(file, r->value[0]);
+		return 0;
+	default:
+		ink_file_found(file, &r->record[0]);
+		return 0;
+	}
+}
+
+/* The errors of the store that mean something to who asked. */
+static int error_of(s32 result)
+{
+	switch (result) {
+	case -ENOENT:
+	case -EEXIST:
+	case -EINVAL:
+	case -EBUSY:
+		return result;
+	default:
+		return -EIO;
+	}
+}
+
+int ink_store_answer(struct ink_vm *vm, const struct kvm_inktag_store *a)
+{
+	const struct kvm_inktag_store *r = &vm->request;
+	int err = a->result ? error_of(a->result) : 0, invalid = 0;
+	struct ink_file *file = NULL;
+
+	ink_assert_locked(vm);
+	if (vm->request_state != INK_REQUEST_TAKEN || a->id != r->id)
+		return -ESTALE;
+	if (r->op == KVM_INKTAG_STORE_OPEN) {
+		if (!err)
+			err = opened(vm, a);
+	} else if (r->op != KVM_INKTAG_STORE_NAME) {
+		file = ink_file_find(vm, r->oid);
+		if (file && !err) {
+			err = invalid = apply(file, a);
+			/* It may be no more. */
+			file = ink_file_find(vm, r->oid);
+		}
+	}
+	if (invalid == -EINVAL)
+		err = -EIO;
+	if (file && err) {
+		file->failed_op = r->op;
+		file->failed = err;
+	}
+	answer_thread(vm, err, a);
+	vm->request_state = INK_REQUEST_NONE;
+	ink_ask_release(vm);
+	return invalid == -EINVAL ? invalid : 0;
+}
