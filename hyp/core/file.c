@@ -115,12 +115,16 @@ void ink_files_free(struct ink_vm *vm)
 		file_free(file);
 }
 
-/* Nobody reads or writes it: its frames can go. What the store does not know yet stays, encrypted. */
+/*
+ * Nobody reads or writes it: its frames can go. What the store does not know yet stays, encrypted; what is beyond the
+ * length means nothing to anybody.
+ */
 void ink_file_left(struct ink_file *file)
 {
 	struct ink_spage *s;
 	u64 index;
 
+	ink_object_clear(&file->obj, pages_of(file->length), U64_MAX);
 	for (index = 0; (s = ink_map_next(&file->obj.pages, &index, U64_MAX)); index++) {
 		ink_spage_cloak(s);
 		ink_relax();
@@ -437,11 +441,7 @@ static int finish_cut(struct ink_file *file)
 {
 	if (file->cut == U64_MAX)
 		return 0;
-	if (file->length)
-		return -EBUSY;
-	if (file->settled < file->ticket)
-		return ink_ask_settle(file, file->ticket);
-	return ink_ask_prepare(file, 0, 0, false, true);
+	return file->length ? -EBUSY : ink_ask_clear(file);
 }
 
 s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value)
@@ -508,6 +508,17 @@ void ink_file_settled(struct ink_file *file, u64 ticket)
 	file->cut_ticket = 0;
 }
 
+int ink_file_cleared(struct ink_file *file, u64 ticket)
+{
+	if (ticket >> 63 || ticket < file->ticket || file->length)
+		return -EINVAL;
+	file->stored = 0;
+	file->ticket = ticket;
+	file->cut_ticket = ticket;
+	ink_file_settled(file, ticket);
+	return 0;
+}
+
 int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable)
 {
 	struct ink_file *file;
@@ -523,8 +534,10 @@ int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable)
 		if (!file->nr_sealed)
 			continue;
 		/* Of a file that was made shorter the store learns it by a sync: it cannot be longer beside that. */
-		err = ink_ask_prepare(file, U64_MAX, file->cut == U64_MAX ? file->length : file->stored, durable,
-				      false);
+		err = ink_ask_prepare(file, durable ? file->busy : U64_MAX,
+				      file->cut == U64_MAX ? file->length : file->stored, durable, false);
+		if (err == -EBUSY)
+			file->busy = file->writes;
 		if (err)
 			return err;
 	}

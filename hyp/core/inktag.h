@@ -128,6 +128,8 @@ struct ink_file {
 	u64 nr_dirty;		/* F2: <= versions */
 	u64 nr_sealed;		/* unannounced, and not DIRTY */
 	u64 writes;		/* the last `written` */
+	u64 busy;		/* it when the kernel was told to flush: what the disk was given of pages that were
+				 * written before is complete, since their writeback had ended */
 	struct ink_map unannounced;	/* written -> struct ink_spage */
 	struct ink_map known;	/* index / KVM_INKTAG_FETCH, of what the records are here -> ink_map_value(1) */
 	u64 ticket, settled;	/* of the last prepare; up to which one the data are durable */
@@ -450,6 +452,7 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE]
 int ink_file_fetched(struct ink_file *file, u64 chunk, const struct kvm_inktag_record *r, u32 count);
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_settled(struct ink_file *file, u64 ticket);
+int ink_file_cleared(struct ink_file *file, u64 ticket);
 void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r);
 void ink_file_released(struct ink_file *file, u64 names);
 
@@ -463,11 +466,14 @@ int ink_ask_open(struct ink_thread *t, u64 serial, const u64 oid[2]);
 int ink_ask_reserve(struct ink_file *file);
 int ink_ask_fetch(struct ink_file *file, u64 chunk);
 int ink_ask_settle(struct ink_file *file, u64 ticket);
+int ink_ask_clear(struct ink_file *file);
 /* found: version 0: zeros, or nothing if it is LOST. */
 int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found);
 /*
  * All that was written up to mark is sealed now, but for pages beyond the length, and announced as far as one request
- * goes; with this length. 0: there is nothing to announce. any: make the request also if there is no page.
+ * goes; with this length. 0: there is nothing to announce. durable: what the disk was given of these pages before
+ * stays. any: make the request also if there is no page. -EBUSY: the store has too many versions of a page, or a longer
+ * length that is not settled.
  */
 int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any);
 /* Files that nobody has any more: if there is no request, it is about one of them. */

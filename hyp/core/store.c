@@ -75,6 +75,13 @@ int ink_ask_settle(struct ink_file *file, u64 ticket)
 	return err;
 }
 
+int ink_ask_clear(struct ink_file *file)
+{
+	struct kvm_inktag_store *r;
+
+	return ask(file, KVM_INKTAG_STORE_CLEAR, &r);
+}
+
 int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found)
 {
 	struct kvm_inktag_store *r;
@@ -300,6 +307,8 @@ static int apply(struct ink_file *file, const struct kvm_inktag_store *a)
 	case KVM_INKTAG_STORE_SETTLE:
 		ink_file_settled(file, r->value[0]);
 		return 0;
+	case KVM_INKTAG_STORE_CLEAR:
+		return ink_file_cleared(file, a->value[0]);
 	default:
 		ink_file_found(file, &r->record[0]);
 		return 0;

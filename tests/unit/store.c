@@ -223,6 +223,15 @@ static int settle(struct object *o, u64 ticket)
 	return 0;
 }
 
+static int clear(struct store *st, struct object *o, struct kvm_inktag_store *a)
+{
+	g_hash_table_remove_all(o->pages);
+	o->length = 0;
+	o->pending_ticket = 0;
+	a->value[0] = ++st->ticket;
+	return 0;
+}
+
 static int resolve(struct object *o, const struct kvm_inktag_record *found)
 {
 	struct page *p = page(o, found->index, false);
@@ -294,6 +303,8 @@ static int serve_file(struct store *st, const struct kvm_inktag_store *r, struct
 		return prepare(st, o, r, a);
 	case KVM_INKTAG_STORE_SETTLE:
 		return settle(o, r->value[0]);
+	case KVM_INKTAG_STORE_CLEAR:
+		return clear(st, o, a);
 	case KVM_INKTAG_STORE_RESOLVE:
 		ck_assert_uint_eq(r->count, 1);
 		return resolve(o, &r->record[0]);

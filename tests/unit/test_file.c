@@ -397,12 +397,23 @@ START_TEST(written_meanwhile)
 }
 END_TEST
 
+/* Page 1, of which the store has two versions, gets a third one, by a touch of its frame. */
+static void write_back_of_other(u64 n)
+{
+	writes(0, 1, GFN + 1, n);
+	k_page(g, GFN + 1);
+}
+
 /* Too many versions may be on the disk: the kernel flushes it, and says so. */
 START_TEST(too_many_versions)
 {
 	u64 n;
 
-	length(INKTAG_LENGTH_REACH, PAGE);
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	for (n = 1; n <= 2; n++) {
+		writes(0, 1, GFN + 1, n);
+		write_back(1, GFN + 1);
+	}
 	for (n = 1; n <= KVM_INKTAG_VERSIONS; n++) {
 		writes(0, 0, GFN, n);
 		write_back(0, GFN);
@@ -410,8 +421,14 @@ START_TEST(too_many_versions)
 	}
 	writes(0, 0, GFN, n);
 	ck_assert_int_eq(announce(GFN, false), -EBUSY);
+	/* what is written from here on may be given to the disk after the flush */
+	writes(0, 1, GFN + 1, 1);
+	write_back_of_other(1);
 	ck_assert_int_eq(announce(GFN, true), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_uint_eq(store_versions(st, first, 1), 2);
+	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_uint_eq(store_versions(st, first, 1), 3);
 	reads(0, 0, GFN, n);
 }
 END_TEST
@@ -659,6 +676,12 @@ START_TEST(beyond)
 	writes(0, 5, GFN + 5, 6);
 	ck_assert_int_eq(length(INKTAG_LENGTH_SET, 7 * PAGE), 7 * PAGE);
 	reads(0, 5, GFN + 5, 0);
+	/* and when nobody has the file any more, they are no more */
+	sync_all(1);
+	writes(0, 9, GFN + 9, 6);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
 }
 END_TEST
 
@@ -693,6 +716,7 @@ START_TEST(left_without_name)
 	store_add(st, unnamed, 0);
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
 	ck_assert_int_eq(file_open(0, SERIAL, unnamed), 0);
+	ck_assert_int_eq(length(INKTAG_LENGTH_REACH, PAGE), PAGE);
 	writes(0, 0, GFN, 1);
 	hap_kill(g, hap);
 	store_serve(st, g);
@@ -877,6 +901,8 @@ static const struct nonsense nonsense[] = {
 	{ "a salt of 33 bits", KVM_INKTAG_STORE_RESERVE, 0, { 9, 9, 1ULL << 32 }, { { 0 } } },
 	{ "a ticket of 64 bits", KVM_INKTAG_STORE_PREPARE, 0, { 1ULL << 63 }, { { 0 } } },
 	{ "an older ticket", KVM_INKTAG_STORE_PREPARE, 0, { 0 }, { { 0 } } },
+	{ "an older ticket of a clearing", KVM_INKTAG_STORE_CLEAR, 0, { 0 }, { { 0 } } },
+	{ "a ticket of a clearing, of 64 bits", KVM_INKTAG_STORE_CLEAR, 0, { 1ULL << 63 }, { { 0 } } },
 };
 
 START_TEST(answers)
@@ -890,10 +916,14 @@ START_TEST(answers)
 	memcpy(a.record, n->record, sizeof(n->record));
 	length(INKTAG_LENGTH_REACH, PAGE);
 	f->ticket = 3;
+	if (n->op == KVM_INKTAG_STORE_CLEAR)
+		length(INKTAG_LENGTH_SET, 0);
 	if (n->op == KVM_INKTAG_STORE_FETCH)
 		ck_assert_int_eq(ink_file_ready(f, 0, INK_READ), -EINPROGRESS);
 	else if (n->op == KVM_INKTAG_STORE_RESERVE)
 		ck_assert_int_eq(ink_ask_reserve(f), -EINPROGRESS);
+	else if (n->op == KVM_INKTAG_STORE_CLEAR)
+		ck_assert_int_eq(ink_file_length(hap, SERIAL, INKTAG_LENGTH_REACH, 1), -EINPROGRESS);
 	else
 		ck_assert_int_eq(ink_file_sync(hap, SERIAL, INKTAG_SYNC_SEAL, 1), -EINPROGRESS);
 	ck_assert_int_eq(ink_store_take(&g->vm, &r), 0);

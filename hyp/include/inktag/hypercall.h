@@ -185,7 +185,8 @@ struct inktag_start {
  * process in one that is no other HAP's, which becomes the new HAP's; RAX is then the process id for
  * reports. If the caller resumes with an error (-4095 to -1) the new thread never starts; had it
  * started before, or is the result 0, which is the new thread's, this HAP is ended
- * (INKTAG_CHECK_LINEAGE). Without a system call: ENOSPC, ENOMEM; EINVAL: RCX, an address; EBUSY:
+ * (INKTAG_CHECK_LINEAGE). A new HAP that has not started ends with this one, unless the caller was told its
+ * process id: then it is the kernel's to end. Without a system call: ENOSPC, ENOMEM; EINVAL: RCX, an address; EBUSY:
  * this thread is in its signal entry.
  */
 #define INKTAG_HC_CLONE		INKTAG_HC(25)

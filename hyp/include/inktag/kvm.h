@@ -108,6 +108,8 @@ enum kvm_inktag_store_op {
 	KVM_INKTAG_STORE_PREPARE,
 	/* oid; value[0]: ticket */
 	KVM_INKTAG_STORE_SETTLE,
+	/* oid: it has length 0 and no pages, settled at once: no data need be durable. -> value[0]: ticket */
+	KVM_INKTAG_STORE_CLEAR,
 	/* oid; count = 1, record: the version found. version 0: zeros, or with RECORD_LOST nothing */
 	KVM_INKTAG_STORE_RESOLVE,
 	KVM_INKTAG_STORE_OP_COUNT
