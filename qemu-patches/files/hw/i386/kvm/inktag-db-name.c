@@ -137,10 +137,7 @@ int inktag_db_name_bind(InkTagDb *db, const char *path, const InkTagDbOid *oid)
     if (ret < 0) {
         return ret;
     }
-    ret = ink_db_begin(db, &generation);
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
         ret = insert(db, path, len, id);
     }

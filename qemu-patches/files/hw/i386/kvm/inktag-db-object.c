@@ -31,6 +31,14 @@ int ink_db_object_id(InkTagDb *db, const InkTagDbOid *oid, int64_t *id)
     return 0;
 }
 
+int ink_db_begin_object(InkTagDb *db, const InkTagDbOid *oid, int64_t *id,
+                        uint64_t *generation)
+{
+    int ret = ink_db_begin(db, generation);
+
+    return ret < 0 ? ret : ink_db_object_id(db, oid, id);
+}
+
 int inktag_db_object_create(InkTagDb *db, InkTagDbOid *oid)
 {
     uint64_t generation;
@@ -56,11 +64,8 @@ int inktag_db_object_remove(InkTagDb *db, const InkTagDbOid *oid)
     sqlite3_stmt *stmt;
     uint64_t generation;
     int64_t id;
-    int ret = ink_db_begin(db, &generation);
+    int ret = ink_db_begin_object(db, oid, &id, &generation);
 
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
     if (ret == 0) {
         ret = ink_db_query(db, &stmt, "SELECT 1 FROM name WHERE object = ?1",
                            "i", id);
@@ -200,10 +205,7 @@ int inktag_db_policy_set(InkTagDb *db, const InkTagDbOid *oid,
         return ink_db_fail(db, EOVERFLOW, "takes policies of %d bytes at most",
                            INKTAG_DB_POLICY_MAX);
     }
-    ret = ink_db_begin(db, &generation);
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0 && size) {
         ret = ink_db_exec(db, "UPDATE object SET policy = ?2 WHERE id = ?1",
                           "ib", id, policy, size);

@@ -27,10 +27,7 @@ int inktag_db_reserve(InkTagDb *db, const InkTagDbOid *oid, uint32_t count,
         return ink_db_fail(db, EINVAL, "reserves 1 to %u versions at a time",
                            INKTAG_DB_RESERVE_MAX);
     }
-    ret = ink_db_begin(db, &generation);
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
         ret = ink_db_query(db, &stmt, "SELECT next_version FROM object "
                            "WHERE id = ?1", "i", id);
@@ -252,19 +249,14 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
                        seal->v.tag, sizeof(seal->v.tag));
 }
 
-static int prepare(InkTagDb *db, const InkTagDbOid *oid,
-                   const InkTagDbSeal *seals, uint32_t count,
-                   const uint64_t *length, uint64_t generation)
+static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
+                   uint32_t count, const uint64_t *length, uint64_t generation)
 {
-    int64_t id, next_version;
+    int64_t next_version;
     sqlite3_stmt *stmt;
     Lengths l = { 0 };
-    int ret;
+    int ret = read_lengths(db, id, &l);
 
-    ret = ink_db_object_id(db, oid, &id);
-    if (ret == 0) {
-        ret = read_lengths(db, id, &l);
-    }
     if (ret == 0 && length) {
         ret = prepare_length(db, id, *length, generation, &l);
     }
@@ -297,15 +289,16 @@ int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
                       const uint64_t *length, uint64_t *ticket)
 {
     uint64_t generation;
+    int64_t id;
     int ret;
 
     if (count > INKTAG_DB_PAGES_MAX) {
         return ink_db_fail(db, EINVAL, "prepares %d pages at a time at most",
                            INKTAG_DB_PAGES_MAX);
     }
-    ret = ink_db_begin(db, &generation);
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
-        ret = prepare(db, oid, seals, count, length, generation);
+        ret = prepare(db, id, seals, count, length, generation);
     }
     ret = ink_db_end(db, ret);
     if (ret == 0) {
@@ -378,10 +371,7 @@ int inktag_db_settle(InkTagDb *db, const InkTagDbOid *oid, uint64_t ticket)
         return ink_db_fail(db, EINVAL, "has not given the ticket %llu",
                            (unsigned long long)ticket);
     }
-    ret = ink_db_begin(db, &generation);
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
         ret = settle_length(db, id, ticket);
     }
@@ -505,10 +495,7 @@ int inktag_db_resolve(InkTagDb *db, const InkTagDbOid *oid,
         return ink_db_fail(db, EINVAL, "resolves %d pages at a time at most",
                            INKTAG_DB_PAGES_MAX);
     }
-    ret = ink_db_begin(db, &generation);
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
         ret = read_lengths(db, id, &l);
     }
@@ -524,11 +511,8 @@ int inktag_db_resolve_length(InkTagDb *db, const InkTagDbOid *oid,
     sqlite3_stmt *stmt;
     uint64_t generation;
     int64_t id;
-    int ret = ink_db_begin(db, &generation);
+    int ret = ink_db_begin_object(db, oid, &id, &generation);
 
-    if (ret == 0) {
-        ret = ink_db_object_id(db, oid, &id);
-    }
     if (ret == 0) {
         ret = ink_db_query(db, &stmt, "SELECT 1 FROM pending "
                            "WHERE object = ?1 AND length = ?2 UNION ALL "
