@@ -12,12 +12,15 @@ const InkTagDbOptions on_disk = {
 };
 
 GRand *store_rand;
+bool store_rand_broken;
 
 bool __real_ink_db_random(void *to, size_t size);
 bool __wrap_ink_db_random(void *to, size_t size);
 
 bool __wrap_ink_db_random(void *to, size_t size)
 {
+	if (store_rand_broken)
+		return false;
 	if (!store_rand)
 		return __real_ink_db_random(to, size);
 	for (size_t i = 0; i < size; i++)

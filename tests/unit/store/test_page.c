@@ -151,8 +151,6 @@ START_TEST(prepare_settle)
 
 	ticket = prepare(db, &oid, 0, 0, AS_IT_IS);
 	expect(0, false, 2, 2, 1);
-	db = store_reopen(db);
-	expect(0, false, 2, 2, 1);
 	settle(ticket);
 	expect(0, false, 1, 2);
 	settle(ticket);
@@ -186,6 +184,94 @@ START_TEST(settle_up_to)
 }
 END_TEST
 
+/* A new session begins: by reopening, or as at the VM's reset. */
+static void session(int how)
+{
+	if (how)
+		MUST(db, inktag_db_session(db));
+	else
+		db = store_reopen(db);
+}
+
+static void certain(uint64_t index, bool wanted)
+{
+	ck_assert_int_eq(page_of(db, &oid, index).certain, wanted);
+}
+
+/* What the session before has left is in doubt until somebody looks; this one's settle says nothing about it. */
+START_TEST(sessions)
+{
+	InkTagDbSeal old;
+	InkTagDbPage page;
+	uint64_t ticket, t;
+
+	written(0, 2, PAGES(3));
+	certain(0, false);
+	ticket = prepare(db, &oid, 0, 2, AS_IT_IS);
+	certain(0, true);
+	expect(0, false, 2, 4, 1);
+	old = seal_new(db, &oid, 0);
+	session(_i);
+	certain(0, false);
+	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, &old, 1, NULL, &t));
+	settle(ticket);
+	expect(0, false, 2, 4, 1);
+	t = prepare(db, &oid, 0, 0, AS_IT_IS);
+	certain(0, true);
+	certain(1, false);
+	expect(0, false, 3, 8, 4, 1);
+	settle(t);
+	expect(0, false, 1, 8);
+	expect(1, false, 2, 5, 2);
+	page = page_of(db, &oid, 1);
+	MUST(db, found(1, INKTAG_DB_FOUND_VERSION, &page.v[1]));
+	expect(1, false, 1, 2);
+	/* A page that is lost is not certain, one that was written since is. */
+	MUST(db, found(2, INKTAG_DB_FOUND_NEITHER, NULL));
+	certain(2, false);
+	prepare(db, &oid, 2, 2, AS_IT_IS);
+	certain(2, true);
+	ck_assert(page_of(db, &oid, 2).lost);
+	MUST(db, found(2, INKTAG_DB_FOUND_NEITHER, NULL));
+	certain(2, false);
+}
+END_TEST
+
+/* Else two sessions that go on from the same state would use the same nonces. */
+START_TEST(session_salt)
+{
+	uint32_t salts[3];
+
+	store_rand = g_rand_new_with_seed(seed);
+	for (int i = 0; i < 3; i++) {
+		InkTagDbNonces nonces;
+
+		MUST(db, inktag_db_reserve(db, &oid, 1, &nonces));
+		salts[i] = nonces.salt;
+		session(i);
+	}
+	ck_assert_uint_ne(salts[0], salts[1]);
+	ck_assert_uint_ne(salts[1], salts[2]);
+	g_rand_free(store_rand);
+	store_rand = NULL;
+}
+END_TEST
+
+START_TEST(session_without_salt)
+{
+	InkTagDbNonces nonces;
+
+	store_rand_broken = true;
+	ck_assert_int_eq(inktag_db_session(db), -EIO);
+	store_rand_broken = false;
+	ck_assert_ptr_nonnull(strstr(inktag_db_error(db), "no random numbers"));
+	ck_assert_int_eq(inktag_db_reserve(db, &oid, 1, &nonces), -EIO);
+	ck_assert_int_eq(inktag_db_session(db), -EIO);
+	db = store_reopen(db);
+	MUST(db, inktag_db_reserve(db, &oid, 1, &nonces));
+}
+END_TEST
+
 START_TEST(prepare_refused)
 {
 	InkTagDbSeal s[2], old;
@@ -216,7 +302,7 @@ START_TEST(prepare_refused)
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 1, NULL, &t));
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, INKTAG_DB_PAGES_MAX + 1, NULL, &t));
 	ck_assert_ptr_nonnull(strstr(inktag_db_error(db), "prepares 65536 pages at a time at most"));
-	/* Of an earlier open: whoever got them may have used them. */
+	/* Of an earlier session: whoever got them may have used them. */
 	db = store_reopen(db);
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, &old, 1, NULL, &t));
 	length = 1ULL << 63;
@@ -518,6 +604,9 @@ Suite *suite_page(void)
 	tcase_add_test(tc, objects_apart);
 	tcase_add_test(tc, prepare_settle);
 	tcase_add_test(tc, settle_up_to);
+	tcase_add_loop_test(tc, sessions, 0, 2);
+	tcase_add_test(tc, session_salt);
+	tcase_add_test(tc, session_without_salt);
 	tcase_add_test(tc, prepare_refused);
 	tcase_add_test(tc, too_many_versions);
 	tcase_add_test(tc, lengths_grow);

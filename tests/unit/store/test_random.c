@@ -33,6 +33,7 @@ static struct model_object objects[OBJECTS];
 static int bound[PATHS];	/* the object; -1: none */
 static const char *const paths[PATHS] = { "/a", "/b", "/c/d", "/c/e", "/f" };
 static uint64_t generation;
+static uint64_t session;	/* the generation when it began */
 static InkTagDb *db;
 static GRand *rnd;
 
@@ -153,7 +154,7 @@ static void settle_page(struct model_page *p, uint64_t ticket)
 	int newest = -1;
 
 	for (uint32_t i = 0; i < p->count; i++)
-		if (p->v[i].ticket && p->v[i].ticket <= ticket && p->v[i].ticket > p->lost)
+		if (p->v[i].ticket > MAX(session, p->lost) && p->v[i].ticket <= ticket)
 			newest = i;
 	if (newest < 0)
 		return;
@@ -290,11 +291,18 @@ static void do_names(int n)
 	}
 }
 
-static void do_reopen(int n)
+static void do_session(int n)
 {
 	(void)n;
-	if (below(4) == 0)
+	switch (below(8)) {
+	case 0:
 		db = store_reopen(db);
+		session = generation;
+		break;
+	case 1:
+		MUST(db, inktag_db_session(db));
+		session = generation;
+	}
 }
 
 /* --- the store is as the model --------------------------------------------------------------- */
@@ -304,6 +312,7 @@ static void compare_page(const InkTagDbPage *page, const struct model_page *p)
 	ck_assert_uint_eq(page->count, p->count);
 	ck_assert_int_eq(page->zeros, p->v[0].ticket != 0);
 	ck_assert_int_eq(page->lost, p->lost != 0);
+	ck_assert_int_eq(page->certain, p->v[p->count - 1].ticket > MAX(session, p->lost));
 	for (uint32_t i = 0; i < p->count; i++) {
 		ck_assert_uint_eq(page->v[i].version, p->v[p->count - 1 - i].version);
 		ck_assert_uint_eq(page->v[i].salt, p->v[p->count - 1 - i].salt);
@@ -356,13 +365,13 @@ START_TEST(twin)
 {
 	static void (*const calls[])(int n) = {
 		do_create, do_remove, do_prepare, do_prepare, do_prepare, do_prepare, do_prepare, do_settle, do_settle,
-		do_resolve, do_resolve_length, do_bind, do_names, do_names, do_reopen,
+		do_resolve, do_resolve_length, do_bind, do_names, do_names, do_session,
 	};
 
 	rnd = g_rand_new_with_seed(seed + _i);
 	memset(bound, 0xff, sizeof(bound));
 	db = store_new();
-	generation = 1;
+	generation = session = 1;
 	for (int i = 0; i < STEPS; i++) {
 		calls[below(ARRAY_SIZE(calls))](below(OBJECTS));
 		compare();

@@ -21,6 +21,8 @@ extern const InkTagDbOptions on_disk;	/* STORE in memory, see disk.h */
 
 /* Random numbers of the store's own come from this, if it is set. */
 extern GRand *store_rand;
+/* There are none. */
+extern bool store_rand_broken;
 
 /* A store that is new, on a disk that is new. */
 InkTagDb *store_new(void);

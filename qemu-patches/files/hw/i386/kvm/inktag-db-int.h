@@ -11,7 +11,7 @@
 #include <sqlite3.h>
 #include "inktag-db.h"
 
-#define INK_DB_STATEMENTS   64
+#define INK_DB_STATEMENTS   96
 #define INK_DB_CHECK_SIZE   32
 
 typedef struct InkDbStatement {
@@ -26,7 +26,8 @@ struct InkTagDb {
     bool has_key;
     uint8_t prk[32];            /* HKDF's pseudo-random key: as the secret */
     uint8_t uuid[INKTAG_DB_UUID_SIZE];
-    uint32_t salt;              /* of this open */
+    uint32_t salt;              /* of this session */
+    uint64_t session;           /* the generation when it began */
     int counter_fd;             /* -1: none */
     char *counter_path;
     uint64_t generation;        /* committed */

@@ -56,6 +56,19 @@ int inktag_db_reserve(InkTagDb *db, const InkTagDbOid *oid, uint32_t count,
 
 /* --- fetch ---------------------------------------------------------------- */
 
+/* stmt has the page's newest version. */
+static void begin_page(InkTagDb *db, sqlite3_stmt *stmt, InkTagDbPage *page)
+{
+    int64_t prepared = sqlite3_column_int64(stmt, 1);
+    int64_t lost = sqlite3_column_int64(stmt, 5);
+
+    memset(page, 0, sizeof(*page));
+    page->index = sqlite3_column_int64(stmt, 0);
+    page->zeros = true;
+    page->lost = lost > 0;
+    page->certain = prepared > lost && prepared > (int64_t)db->session;
+}
+
 static int read_version(InkTagDb *db, sqlite3_stmt *stmt, InkTagDbPage *page)
 {
     InkTagDbVersion *v = &page->v[page->count];
@@ -96,7 +109,7 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
     }
 
     for (ret = ink_db_query(db, &stmt, "SELECT idx, prepared, version, salt, "
-                            "tag, EXISTS (SELECT 1 FROM lost "
+                            "tag, (SELECT generation FROM lost "
                             "WHERE lost.object = page.object "
                             "AND lost.idx = page.idx) FROM page "
                             "WHERE object = ?1 AND idx BETWEEN ?2 AND ?3 "
@@ -112,10 +125,7 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
                 break;
             }
             page = &pages[n++];
-            memset(page, 0, sizeof(*page));
-            page->index = index;
-            page->zeros = true;
-            page->lost = sqlite3_column_int(stmt, 5);
+            begin_page(db, stmt, page);
         }
         ret = read_version(db, stmt, page);
         if (ret < 0) {
@@ -219,7 +229,7 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
     if (seal->v.salt != db->salt || seal->v.version < 1 ||
         seal->v.version >= (uint64_t)next_version) {
         return ink_db_fail(db, EINVAL, "has not reserved version %llu for the "
-                           "object since it was opened",
+                           "object in this session",
                            (unsigned long long)seal->v.version);
     }
     ret = ink_db_query(db, &stmt, "SELECT count(*), "
@@ -328,35 +338,39 @@ static int settle_length(InkTagDb *db, int64_t id, int64_t ticket)
 }
 
 /*
- * Of a lost page only what was prepared since can be durable: what is older
- * was looked for in vain.
+ * What this session has prepared. Of a lost page only what was prepared since
+ * can be durable: what is older was looked for in vain.
  */
 #define DURABLE \
     "SELECT idx, max(prepared) AS newest FROM page WHERE object = ?1 " \
-    "AND prepared > 0 AND prepared <= ?2 AND prepared > " \
+    "AND prepared > 0 AND prepared <= ?2 AND prepared > ?3 AND prepared > " \
     "ifnull((SELECT generation FROM lost WHERE lost.object = ?1 " \
     "AND lost.idx = page.idx), 0) GROUP BY idx"
 
 static int settle_pages(InkTagDb *db, int64_t id, int64_t ticket)
 {
+    int64_t session = db->session;
     int ret;
 
     ret = ink_db_exec(db, "WITH durable AS MATERIALIZED (" DURABLE ") "
                       "DELETE FROM lost WHERE object = ?1 "
-                      "AND idx IN (SELECT idx FROM durable)", "ii", id, ticket);
+                      "AND idx IN (SELECT idx FROM durable)", "iii", id,
+                          ticket, session);
     if (ret == 0) {
         ret = ink_db_exec(db, "WITH durable AS MATERIALIZED (" DURABLE ") "
                           "DELETE FROM page WHERE object = ?1 "
                           "AND idx IN (SELECT idx FROM durable) "
                           "AND prepared < (SELECT newest FROM durable "
-                          "WHERE durable.idx = page.idx)", "ii", id, ticket);
+                          "WHERE durable.idx = page.idx)", "iii", id, ticket,
+                          session);
     }
     if (ret == 0) {
         ret = ink_db_exec(db, "UPDATE page SET prepared = 0 WHERE object = ?1 "
                           "AND prepared > 0 AND prepared <= ?2 "
-                          "AND NOT EXISTS (SELECT 1 FROM lost "
-                          "WHERE lost.object = ?1 AND lost.idx = page.idx)",
-                          "ii", id, ticket);
+                          "AND prepared > ?3 AND NOT EXISTS "
+                          "(SELECT 1 FROM lost WHERE lost.object = ?1 "
+                          "AND lost.idx = page.idx)", "iii", id, ticket,
+                          session);
     }
     return ret;
 }

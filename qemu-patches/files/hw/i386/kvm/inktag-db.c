@@ -193,8 +193,8 @@ int ink_db_blob(InkTagDb *db, sqlite3_stmt *stmt, int column, void *to,
 int ink_db_usable(InkTagDb *db)
 {
     if (db->failed) {
-        return ink_db_fail(db, db->failed, "failed before in the middle of a "
-                           "commit: open it again");
+        return ink_db_fail(db, db->failed, "failed before, and cannot be "
+                           "relied on: open it again");
     }
     return 0;
 }
@@ -445,6 +445,20 @@ static int verify(InkTagDb *db, const InkTagDbOptions *o)
     return ret;
 }
 
+int inktag_db_session(InkTagDb *db)
+{
+    int ret = ink_db_usable(db);
+
+    if (ret == 0 && !ink_db_random(&db->salt, sizeof(db->salt))) {
+        db->failed = EIO;
+        ret = ink_db_fail(db, EIO, "cannot be used: no random numbers");
+    }
+    if (ret == 0) {
+        db->session = db->generation;
+    }
+    return ret;
+}
+
 static int prepare_to_write(InkTagDb *db, const InkTagDbOptions *o)
 {
     int ret = make_durable(db);
@@ -452,8 +466,9 @@ static int prepare_to_write(InkTagDb *db, const InkTagDbOptions *o)
     if (ret < 0) {
         return ret;
     }
-    if (!ink_db_random(&db->salt, sizeof(db->salt))) {
-        return ink_db_fail(db, EIO, "cannot be used: no random numbers");
+    ret = inktag_db_session(db);
+    if (ret < 0) {
+        return ret;
     }
     ret = o->counter ? ink_db_counter_open(db, o->counter) : 0;
     if (ret == 0) {

@@ -44,6 +44,13 @@
  * is recorded, and stays an error until it is written again. It resolves the
  * length, too: to the one before, or to one that was pending.
  *
+ * SESSIONS make "after a crash" a fact: one begins when the store is opened, and
+ * when the VM is reset. What was prepared in this session is in the guest's
+ * memory, on its disk, or between the two, and its newest version is the page
+ * (InkTagDbPage.certain). What earlier sessions have left is in doubt until it
+ * is resolved: a settle says nothing about it, since nobody has seen those data
+ * in this session.
+ *
  * A settle names the prepare up to which it holds (a ticket), so that another
  * prepare may come while the data of the first are on their way. So there can
  * be several pending lengths, INKTAG_DB_VERSIONS at most. They only grow, or
@@ -68,7 +75,7 @@
  *
  * (version, salt), 64 and 32 bits. Versions never come twice in the life of a
  * store. They do when the store is replaced by an older copy (a backup, say)
- * and goes on from there: then the salt, drawn at random at each open,
+ * and goes on from there: then the salt, drawn at random for each session,
  * differs, but for one chance in 2^32.
  *
  * ERRORS
@@ -178,6 +185,7 @@ typedef struct InkTagDbPage {
     uint32_t count;             /* of v: 1 to INKTAG_DB_VERSIONS */
     bool zeros;                 /* accepted beside v: it never was settled */
     bool lost;
+    bool certain;               /* v[0] is of this session: no other is right */
     InkTagDbVersion v[INKTAG_DB_VERSIONS];      /* newest first */
 } InkTagDbPage;
 
@@ -223,6 +231,14 @@ int inktag_db_create(const InkTagDbOptions *o, InkTagDbError *err);
  * has it. On failure *db is NULL, and *err says why.
  */
 int inktag_db_open(const InkTagDbOptions *o, InkTagDb **db, InkTagDbError *err);
+
+/**
+ * inktag_db_session: a new session begins, as by closing and opening
+ *
+ * If it fails, the store refuses everything: who went on would take for certain
+ * what is not.
+ */
+int inktag_db_session(InkTagDb *db);
 
 /* NULL is allowed. What was committed is safe without it. */
 void inktag_db_close(InkTagDb *db);
@@ -286,7 +302,7 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
  * inktag_db_prepare: accept these versions, too, and make this length pending
  *
  * @seals: each page once, and below the length that will be; the versions
- *         reserved since this open
+ *         reserved in this session
  * @length: NULL: the newest that is pending, or as it is
  * @ticket: for settle
  *
@@ -297,7 +313,7 @@ int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
                       const InkTagDbSeal *seals, uint32_t count,
                       const uint64_t *length, uint64_t *ticket);
 
-/* All that was prepared up to this ticket is durable. */
+/* All that this session has prepared up to this ticket is durable. */
 int inktag_db_settle(InkTagDb *db, const InkTagDbOid *oid, uint64_t ticket);
 
 /**
