@@ -55,6 +55,29 @@ START_TEST(bind_lookup)
 }
 END_TEST
 
+/* The object and its name are there together, or not at all. */
+START_TEST(create)
+{
+	InkTagDbOid first, second;
+	InkTagDbInfo info;
+
+	MUST(db, inktag_db_name_create(db, "/a", &first));
+	names("/a", &first);
+	links(&first, 1);
+	ck_assert_uint_eq(info_of(db, &first).length, 0);
+	REFUSED(db, EEXIST, inktag_db_name_create(db, "/a", &second));
+	REFUSED(db, EINVAL, inktag_db_name_create(db, "/b/", &second));
+	store_rand_broken = true;
+	REFUSED(db, EIO, inktag_db_name_create(db, "/b", &second));
+	store_rand_broken = false;
+	MUST(db, inktag_db_name_create(db, "/b", &second));
+	ck_assert_mem_ne(&first, &second, sizeof(first));
+	MUST(db, inktag_db_info(db, &info));
+	ck_assert_uint_eq(info.objects, 4);
+	ck_assert_uint_eq(info.names, 2);
+}
+END_TEST
+
 START_TEST(link_unlink)
 {
 	InkTagDbUnlinked u;
@@ -129,6 +152,7 @@ START_TEST(paths)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		REFUSED(db, EINVAL, inktag_db_name_bind(db, bad[i], &a));
+		REFUSED(db, EINVAL, inktag_db_name_create(db, bad[i], &oid));
 		REFUSED(db, EINVAL, inktag_db_name_lookup(db, bad[i], &oid));
 		REFUSED(db, EINVAL, inktag_db_name_link(db, bad[i], "/a"));
 		REFUSED(db, EINVAL, inktag_db_name_link(db, "/a", bad[i]));
@@ -158,6 +182,7 @@ Suite *suite_name(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, bind_lookup);
+	tcase_add_test(tc, create);
 	tcase_add_test(tc, link_unlink);
 	tcase_add_test(tc, rename_replaces);
 	tcase_add_test(tc, rename_of_one_object);

@@ -99,6 +99,12 @@ static int bind(InkTagDb *db, struct work *w, int o, uint64_t first, uint64_t la
 	return inktag_db_name_bind(db, path(first), &w->oid[o]);
 }
 
+static int create(InkTagDb *db, struct work *w, int o, uint64_t first, uint64_t last)
+{
+	(void)last;
+	return inktag_db_name_create(db, path(first), &w->oid[o]);
+}
+
 static int link_name(InkTagDb *db, struct work *w, int o, uint64_t first, uint64_t last)
 {
 	(void)w, (void)o;
@@ -168,8 +174,7 @@ static const struct {
 	{ drop, 0, 0, 0 },
 	{ unlink_name, 0, 0, 0 },
 	{ unlink_name, 0, 2, 0 },
-	{ add, 2, 0, 0 },
-	{ bind, 2, 0, 0 },
+	{ create, 2, 0, 0 },
 	{ reserve, 2, 0, 100 },
 	{ extend, 2, 0, 79 },
 	{ drop_unnamed, 0, 0, 0 },

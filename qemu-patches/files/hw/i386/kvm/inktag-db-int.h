@@ -92,6 +92,8 @@ int ink_db_schema_verify(InkTagDb *db);
 
 /* The row of an object, or ENOENT. */
 int ink_db_object_id(InkTagDb *db, const InkTagDbOid *oid, int64_t *id);
+/* A new row, with an OID drawn at random. */
+int ink_db_object_insert(InkTagDb *db, int64_t *id, InkTagDbOid *oid);
 /* ink_db_begin() of a function that changes an object. */
 int ink_db_begin_object(InkTagDb *db, const InkTagDbOid *oid, int64_t *id,
                         uint64_t *generation);

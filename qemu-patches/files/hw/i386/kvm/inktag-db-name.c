@@ -144,6 +144,31 @@ int inktag_db_name_bind(InkTagDb *db, const char *path, const InkTagDbOid *oid)
     return ink_db_end(db, ret);
 }
 
+int inktag_db_name_create(InkTagDb *db, const char *path, InkTagDbOid *oid)
+{
+    uint64_t generation;
+    InkTagDbOid new;
+    size_t len;
+    int64_t id;
+    int ret = check_path(db, path, &len);
+
+    if (ret < 0) {
+        return ret;
+    }
+    ret = ink_db_begin(db, &generation);
+    if (ret == 0) {
+        ret = ink_db_object_insert(db, &id, &new);
+    }
+    if (ret == 0) {
+        ret = insert(db, path, len, id);
+    }
+    ret = ink_db_end(db, ret);
+    if (ret == 0) {
+        *oid = new;
+    }
+    return ret;
+}
+
 int inktag_db_name_lookup(InkTagDb *db, const char *path, InkTagDbOid *oid)
 {
     InkTagDbOid found;

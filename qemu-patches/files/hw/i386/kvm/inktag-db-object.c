@@ -31,6 +31,19 @@ int ink_db_object_id(InkTagDb *db, const InkTagDbOid *oid, int64_t *id)
     return 0;
 }
 
+int ink_db_object_insert(InkTagDb *db, int64_t *id, InkTagDbOid *oid)
+{
+    int ret;
+
+    if (!ink_db_random(oid, sizeof(*oid))) {
+        return ink_db_fail(db, EIO, "cannot be used: no random numbers");
+    }
+    ret = ink_db_exec(db, "INSERT INTO object (oid, length, next_version) "
+                      "VALUES (?1, 0, 1)", "b", oid->b, sizeof(oid->b));
+    *id = sqlite3_last_insert_rowid(db->sql);
+    return ret;
+}
+
 int ink_db_begin_object(InkTagDb *db, const InkTagDbOid *oid, int64_t *id,
                         uint64_t *generation)
 {
@@ -43,14 +56,11 @@ int inktag_db_object_create(InkTagDb *db, InkTagDbOid *oid)
 {
     uint64_t generation;
     InkTagDbOid new;
+    int64_t id;
     int ret = ink_db_begin(db, &generation);
 
-    if (ret == 0 && !ink_db_random(&new, sizeof(new))) {
-        ret = ink_db_fail(db, EIO, "cannot be used: no random numbers");
-    }
     if (ret == 0) {
-        ret = ink_db_exec(db, "INSERT INTO object (oid, length, next_version) "
-                          "VALUES (?1, 0, 1)", "b", new.b, sizeof(new.b));
+        ret = ink_db_object_insert(db, &id, &new);
     }
     ret = ink_db_end(db, ret);
     if (ret == 0) {

@@ -342,6 +342,9 @@ int inktag_db_resolve_length(InkTagDb *db, const InkTagDbOid *oid,
 /* EEXIST: the path has an object. */
 int inktag_db_name_bind(InkTagDb *db, const char *path, const InkTagDbOid *oid);
 
+/* A new object with this name. EEXIST: the path has one; then there is none. */
+int inktag_db_name_create(InkTagDb *db, const char *path, InkTagDbOid *oid);
+
 int inktag_db_name_lookup(InkTagDb *db, const char *path, InkTagDbOid *oid);
 
 /* One more name for the object of from. EEXIST: to has one. */
