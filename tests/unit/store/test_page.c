@@ -328,6 +328,89 @@ START_TEST(too_many_versions)
 }
 END_TEST
 
+/* Prepares a new version of one page; the disk was flushed after the one before. */
+static uint64_t flushed(uint64_t index)
+{
+	InkTagDbSeal s = seal_new(db, &oid, index);
+	uint64_t ticket;
+
+	MUST(db, inktag_db_prepare_flushed(db, &oid, &s, 1, NULL, &ticket));
+	return ticket;
+}
+
+START_TEST(prepare_flushed)
+{
+	InkTagDbSeal s[2];
+	uint64_t t, ticket;
+
+	written(0, 1, PAGES(2));
+	for (int i = 0; i < INKTAG_DB_VERSIONS - 1; i++)
+		prepare(db, &oid, 0, 1, AS_IT_IS);
+	expect(0, false, 4, 7, 5, 3, 1);
+	s[0] = seal_new(db, &oid, 0);
+	s[1] = s[0];
+	REFUSED(db, EINVAL, inktag_db_prepare_flushed(db, &oid, s, 2, NULL, &t));
+	s[1] = seal_new(db, &oid, 0);
+	REFUSED(db, EINVAL, inktag_db_prepare_flushed(db, &oid, s, 2, NULL, &t));
+	REFUSED(db, EBUSY, inktag_db_prepare(db, &oid, s, 1, NULL, &t));
+	MUST(db, inktag_db_prepare_flushed(db, &oid, s, 1, NULL, &ticket));
+	/* The other page was not named. */
+	expect(0, false, 2, 9, 7);
+	expect(1, false, 4, 8, 6, 4, 2);
+	/* What was flushed is settled: zeros are not accepted, nor one before it, whatever the next settle is. */
+	for (int i = 0; i < 3 * INKTAG_DB_VERSIONS; i++)
+		ticket = flushed(0);
+	ck_assert_uint_eq(page_of(db, &oid, 0).count, 2);
+	ck_assert(!page_of(db, &oid, 0).zeros);
+	settle(ticket);
+	expect(0, false, 1, page_of(db, &oid, 0).v[0].version);
+	/* A page with one version, or none, has nothing to forget. */
+	flushed(0);
+	ck_assert_uint_eq(page_of(db, &oid, 0).count, 2);
+	written(1, 0, PAGES(3));
+	flushed(2);
+	ck_assert(page_of(db, &oid, 2).zeros);
+}
+END_TEST
+
+/* Beyond the length that is settled no version can be. */
+START_TEST(prepare_flushed_growth)
+{
+	prepare(db, &oid, 0, 1, PAGES(2));
+	for (int i = 0; i < 3 * INKTAG_DB_VERSIONS; i++)
+		flushed(0);
+	ck_assert_uint_eq(page_of(db, &oid, 0).count, 2);
+	ck_assert(page_of(db, &oid, 0).zeros);
+	store_valid(db);
+	MUST(db, inktag_db_resolve_length(db, &oid, PAGES(2)));
+	flushed(0);
+	ck_assert_uint_eq(page_of(db, &oid, 0).count, 2);
+	ck_assert(!page_of(db, &oid, 0).zeros);
+}
+END_TEST
+
+/* A flush says nothing about what was there before the session, nor about what was looked for in vain. */
+START_TEST(prepare_flushed_in_doubt)
+{
+	written(0, 1, PAGES(2));
+	prepare(db, &oid, 0, 1, AS_IT_IS);
+	MUST(db, inktag_db_session(db));
+	flushed(0);
+	expect(0, false, 3, 5, 3, 1);
+	flushed(0);
+	expect(0, false, 2, 6, 5);
+
+	prepare(db, &oid, 1, 1, AS_IT_IS);
+	MUST(db, found(1, INKTAG_DB_FOUND_NEITHER, NULL));
+	flushed(1);
+	expect(1, false, 3, 8, 7, 2);
+	ck_assert(page_of(db, &oid, 1).lost);
+	flushed(1);
+	expect(1, false, 2, 9, 8);
+	ck_assert(!page_of(db, &oid, 1).lost);
+}
+END_TEST
+
 START_TEST(lengths_grow)
 {
 	uint64_t t, length = PAGES(1);
@@ -609,6 +692,9 @@ Suite *suite_page(void)
 	tcase_add_test(tc, session_without_salt);
 	tcase_add_test(tc, prepare_refused);
 	tcase_add_test(tc, too_many_versions);
+	tcase_add_test(tc, prepare_flushed);
+	tcase_add_test(tc, prepare_flushed_growth);
+	tcase_add_test(tc, prepare_flushed_in_doubt);
 	tcase_add_test(tc, lengths_grow);
 	tcase_add_test(tc, lengths_shrink);
 	tcase_add_test(tc, length_in_a_page);

@@ -95,11 +95,17 @@ static void do_remove(int n)
 		memset(o, 0, sizeof(*o));
 }
 
+/* Can its newest version be what a flush made durable? */
+static bool is_known(const struct model_page *p)
+{
+	return p->count && p->v[p->count - 1].ticket > MAX(session, p->lost);
+}
+
 static void do_prepare(int n)
 {
 	struct model_object *o = &objects[n];
 	uint64_t length = below(4) ? newest_length(o) : below(PAGES * INKTAG_DB_PAGE_SIZE), ticket;
-	bool with_length = below(3) == 0;
+	bool with_length = below(3) == 0, flushed = below(4) == 0;
 	InkTagDbSeal seals[4];
 	InkTagDbNonces nonces;
 	uint32_t count = below(4), taken = 0;
@@ -131,11 +137,12 @@ static void do_prepare(int n)
 			wanted = -EINVAL;
 		else if (taken & 1 << index)
 			wanted = -EINVAL;
-		else if (p->count == INKTAG_DB_VERSIONS)
+		else if (p->count == INKTAG_DB_VERSIONS && !(flushed && is_known(p)))
 			wanted = -EBUSY;
 		taken |= 1 << index;
 	}
-	if (!went(inktag_db_prepare(db, &o->oid, seals, count, with_length ? &length : NULL, &ticket), wanted))
+	if (!went((flushed ? inktag_db_prepare_flushed : inktag_db_prepare)
+		  (db, &o->oid, seals, count, with_length ? &length : NULL, &ticket), wanted))
 		return;
 	ck_assert_uint_eq(ticket, generation);
 	if (with_length && length != newest_length(o)) {
@@ -145,6 +152,13 @@ static void do_prepare(int n)
 	for (uint32_t i = 0; i < count; i++) {
 		struct model_page *p = &o->pages[seals[i].index];
 
+		if (flushed && is_known(p)) {
+			p->v[0] = p->v[p->count - 1];
+			p->count = 1;
+			p->lost = 0;
+			if (seals[i].index < pages_of(o->length))
+				p->v[0].ticket = 0;
+		}
 		p->v[p->count++] = (struct version){ ticket, seals[i].v.version, seals[i].v.salt };
 	}
 }
@@ -312,7 +326,7 @@ static void compare_page(const InkTagDbPage *page, const struct model_page *p)
 	ck_assert_uint_eq(page->count, p->count);
 	ck_assert_int_eq(page->zeros, p->v[0].ticket != 0);
 	ck_assert_int_eq(page->lost, p->lost != 0);
-	ck_assert_int_eq(page->certain, p->v[p->count - 1].ticket > MAX(session, p->lost));
+	ck_assert_int_eq(page->certain, is_known(p));
 	for (uint32_t i = 0; i < p->count; i++) {
 		ck_assert_uint_eq(page->v[i].version, p->v[p->count - 1 - i].version);
 		ck_assert_uint_eq(page->v[i].salt, p->v[p->count - 1 - i].salt);

@@ -259,8 +259,44 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
                        seal->v.tag, sizeof(seal->v.tag));
 }
 
+/*
+ * The newest version of the page is durable. Beyond the length that is settled
+ * none can be settled (D8), and zeros stay accepted beside it.
+ */
+static int flush_page(InkTagDb *db, int64_t id, int64_t index, const Lengths *l)
+{
+    int64_t newest, since;
+    sqlite3_stmt *stmt;
+    int ret = ink_db_query(db, &stmt, "SELECT max(prepared), "
+                           "(SELECT generation FROM lost "
+                           "WHERE object = ?1 AND idx = ?2) FROM page "
+                           "WHERE object = ?1 AND idx = ?2", "ii", id, index);
+
+    if (ret < 0) {
+        return ret;
+    }
+    newest = sqlite3_column_int64(stmt, 0);
+    since = sqlite3_column_int64(stmt, 1);
+    sqlite3_reset(stmt);
+    if (newest <= since || newest <= (int64_t)db->session) {
+        return 0;
+    }
+    ret = ink_db_exec(db, "DELETE FROM page WHERE object = ?1 AND idx = ?2 "
+                      "AND prepared < ?3", "iii", id, index, newest);
+    if (ret == 0) {
+        ret = ink_db_exec(db, "DELETE FROM lost WHERE object = ?1 "
+                          "AND idx = ?2", "ii", id, index);
+    }
+    if (ret == 0 && index < pages_of(l->settled)) {
+        ret = ink_db_exec(db, "UPDATE page SET prepared = 0 WHERE object = ?1 "
+                          "AND idx = ?2", "ii", id, index);
+    }
+    return ret;
+}
+
 static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
-                   uint32_t count, const uint64_t *length, uint64_t generation)
+                   uint32_t count, const uint64_t *length, bool flushed,
+                   uint64_t generation)
 {
     int64_t next_version;
     sqlite3_stmt *stmt;
@@ -280,6 +316,12 @@ static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
     next_version = sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
 
+    for (uint32_t i = 0; flushed && i < count; i++) {
+        ret = flush_page(db, id, seals[i].index, &l);
+        if (ret < 0) {
+            return ret;
+        }
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (seals[i].index >= (uint64_t)pages_of(l.newest)) {
             return ink_db_fail(db, EINVAL, "was given page %llu of an object "
@@ -294,9 +336,9 @@ static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
     return 0;
 }
 
-int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
-                      const InkTagDbSeal *seals, uint32_t count,
-                      const uint64_t *length, uint64_t *ticket)
+static int begin_prepare(InkTagDb *db, const InkTagDbOid *oid,
+                         const InkTagDbSeal *seals, uint32_t count,
+                         const uint64_t *length, bool flushed, uint64_t *ticket)
 {
     uint64_t generation;
     int64_t id;
@@ -308,13 +350,27 @@ int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
     }
     ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
-        ret = prepare(db, id, seals, count, length, generation);
+        ret = prepare(db, id, seals, count, length, flushed, generation);
     }
     ret = ink_db_end(db, ret);
     if (ret == 0) {
         *ticket = generation;
     }
     return ret;
+}
+
+int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
+                      const InkTagDbSeal *seals, uint32_t count,
+                      const uint64_t *length, uint64_t *ticket)
+{
+    return begin_prepare(db, oid, seals, count, length, false, ticket);
+}
+
+int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
+                              const InkTagDbSeal *seals, uint32_t count,
+                              const uint64_t *length, uint64_t *ticket)
+{
+    return begin_prepare(db, oid, seals, count, length, true, ticket);
 }
 
 /* --- settle --------------------------------------------------------------- */

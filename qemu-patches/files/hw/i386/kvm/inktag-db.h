@@ -38,6 +38,11 @@
  *   settle    the data are durable: what was before them is forgotten, and
  *             the pending length is the length
  *
+ * A page that is written to the disk again and again, and never settled, would
+ * have ever more versions (-EBUSY). When the disk was flushed, the next prepare
+ * of these pages may say so, which settles them alone
+ * (inktag_db_prepare_flushed).
+ *
  * After a crash between prepare and settle the disk may have either. The
  * caller looks at it, and resolves page by page: the version found is the
  * only one accepted from then on; a page that is none of them is lost, which
@@ -312,6 +317,17 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
 int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
                       const InkTagDbSeal *seals, uint32_t count,
                       const uint64_t *length, uint64_t *ticket);
+
+/**
+ * inktag_db_prepare_flushed: the same, where the disk was flushed since these
+ * pages were prepared before
+ *
+ * Of each page the newest version of this session is durable, and what is older
+ * is forgotten first: so there is room for one more, without a settle.
+ */
+int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
+                              const InkTagDbSeal *seals, uint32_t count,
+                              const uint64_t *length, uint64_t *ticket);
 
 /* All that this session has prepared up to this ticket is durable. */
 int inktag_db_settle(InkTagDb *db, const InkTagDbOid *oid, uint64_t ticket);
