@@ -24,7 +24,7 @@ static bool array_is_valid(const struct inktag_desc *d)
 	struct inktag_desc other = *d;
 
 	other.oid[0] = 1;
-	return !d->oid[0] && desc_is_valid(&other);
+	return !d->oid[0] && d->kind == INKTAG_KIND_PRIVATE && desc_is_valid(&other);
 }
 
 bool desc_adopt(struct desc_list *l, struct inktag_desc *array, u32 max, u32 count)
@@ -160,7 +160,7 @@ void desc_split(struct desc_list *l, u32 token, u64 addr, u32 right)
 	*r = *d;
 	r->addr = addr;
 	r->npages -= left;
-	if (r->kind == INKTAG_KIND_PRIVATE)
+	if (r->kind == INKTAG_KIND_PRIVATE || r->kind == INKTAG_KIND_FILE)
 		r->index += left;
 	d->npages = left;
 	desc_link(l, right, token);

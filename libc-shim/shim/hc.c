@@ -87,6 +87,32 @@ long hc_share(u64 serial, bool leave)
 	return hypercall(INKTAG_HC_SHARE, serial, leave, 0, 0);
 }
 
+long hc_file_name(enum inktag_name_op op, const char *paths, u64 size, struct file_name *out)
+{
+	long r;
+
+	asm volatile("vmmcall"
+		     : "=a"(r), "=b"(out->oid[0]), "=c"(out->oid[1]), "=d"(out->length), "=S"(out->names)
+		     : "a"(INKTAG_HC_FILE_NAME), "b"(op), "c"(paths), "d"(size)
+		     : "memory");
+	return r;
+}
+
+long hc_file_open(u64 serial, const u64 oid[2])
+{
+	return hypercall(INKTAG_HC_FILE_OPEN, serial, oid[0], oid[1], 0);
+}
+
+long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
+{
+	return hypercall(INKTAG_HC_FILE_LENGTH, serial, op, length, 0);
+}
+
+long hc_file_sync(u64 serial, enum inktag_sync_op op, u64 arg)
+{
+	return hypercall(INKTAG_HC_FILE_SYNC, serial, op, arg, 0);
+}
+
 long hc_ended(u64 hap)
 {
 	return hypercall(INKTAG_HC_ENDED, hap, 0, 0, 0);

@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/uio.h>
+#include "protect.h"
 #include "thread.h"
 
 /*
@@ -147,13 +148,18 @@ out:
 
 static long make_call(long nr, const struct call *call, const u64 args[6])
 {
+	const bool protects = protect_on();
 	long r;
 
-	if (call->maps)
-		lock(&mm_lock);
-	r = call->handler ? call->handler(nr, args) : marshal_call(nr, call, args);
-	if (call->maps)
-		unlock(&mm_lock);
+	if (!protects || !protect_call(nr, args, &r)) {
+		if (call->maps)
+			lock(&mm_lock);
+		r = call->handler ? call->handler(nr, args) : marshal_call(nr, call, args);
+		if (call->maps)
+			unlock(&mm_lock);
+		if (protects)
+			protect_called(nr, args, r);
+	}
 	return r == -EINTR && call->restarts ? -ERESTARTSYS : r;
 }
 

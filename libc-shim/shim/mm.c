@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include "launch.h"
 #include "mm.h"
+#include "protect.h"
 
 #define NONE	INKTAG_TOKEN_NONE
 
@@ -59,7 +60,7 @@ static long mm_request(long nr, struct inktag_mm *req)
 	return r;
 }
 
-/* Removes the trusted mappings of a part of d; with drop, its content reads zero afterwards. */
+/* Removes the trusted mappings of a part of d; with drop, its content reads zero afterwards. That of a file stays. */
 static void mm_forget(const struct inktag_desc *d, u64 addr, u64 len, bool drop)
 {
 	u64 index = d->index + (addr - d->addr) / INKTAG_PAGE_SIZE, npages = len / INKTAG_PAGE_SIZE, n;
@@ -67,7 +68,7 @@ static void mm_forget(const struct inktag_desc *d, u64 addr, u64 len, bool drop)
 
 	for (; npages; npages -= n) {
 		n = npages < INKTAG_UNMAP_MAX ? npages : INKTAG_UNMAP_MAX;
-		r = hc_unmap(addr, n, drop ? d->oid[0] : 0, index);
+		r = hc_unmap(addr, n, drop && d->kind == INKTAG_KIND_PRIVATE ? d->oid[0] : 0, index);
 		if (r < 0)
 			shim_violation(INKTAG_CHECK_STATE, addr, r,
 				       "the hypervisor refuses to unmap 0x%lx (error %ld); ending this program",
@@ -83,15 +84,32 @@ static bool is_shims(u32 token)
 	return token == INKTAG_TOKEN_ARRAY || token == LAUNCH_TOKEN_ARENA || what[token] & MM_OWN;
 }
 
+static bool has_object(u16 kind, u64 serial)
+{
+	u32 t;
+
+	for (t = mm_list.head; t != NONE; t = desc(t)->next)
+		if (desc(t)->kind == kind && desc(t)->oid[0] == serial)
+			return true;
+	return false;
+}
+
+bool mm_has_file(u64 serial)
+{
+	return has_object(INKTAG_KIND_FILE, serial);
+}
+
 /* The mapping was taken off the list: if it was the last of a shared object, this process gives that up. */
 static void mm_leave(const struct inktag_desc *was)
 {
-	u32 t;
 	long r;
 
-	for (t = mm_list.head; t != NONE; t = desc(t)->next)
-		if (desc(t)->kind == INKTAG_KIND_PRIVATE && desc(t)->oid[0] == was->oid[0])
-			return;
+	if (has_object(was->kind, was->oid[0]))
+		return;
+	if (was->kind == INKTAG_KIND_FILE) {
+		pfile_unmapped(was->oid[0]);
+		return;
+	}
 	r = hc_share(was->oid[0], true);
 	if (r)
 		shim_violation(INKTAG_CHECK_STATE, was->addr, r,
@@ -165,7 +183,7 @@ static u32 mm_prot(u64 prot)
 
 long mm_map(long nr, const struct mm_wish *wish)
 {
-	u64 addr = wish->addr, len = wish->len, serial = wish->kind == INKTAG_KIND_PRIVATE ? mm_list.serial : 0;
+	u64 addr = wish->addr, len = wish->len, serial = wish->kind == INKTAG_KIND_PRIVATE ? mm_list.serial : wish->serial;
 	bool fixed = wish->fixed;
 	struct inktag_mm req = {
 		.op = INKTAG_MM_MAP, .addr = addr, .len = len, .prot = wish->prot, .fd = wish->fd, .offset = wish->offset,
@@ -198,10 +216,10 @@ long mm_map(long nr, const struct mm_wish *wish)
 		mm_lie("mmap", req.addr, prev);
 	*desc(t) = (struct inktag_desc){
 		.addr = req.addr, .npages = len / INKTAG_PAGE_SIZE, .prot = wish->prot, .kind = wish->kind,
-		.oid = { serial },
+		.oid = { serial }, .index = wish->kind == INKTAG_KIND_FILE ? wish->offset / INKTAG_PAGE_SIZE : 0,
 	};
 	what[t] = wish->what;
-	mm_list.serial += serial != 0;
+	mm_list.serial += wish->kind == INKTAG_KIND_PRIVATE;
 	desc_link(&mm_list, t, prev);
 	return req.addr;
 }
@@ -258,6 +276,11 @@ long mm_free_range(u64 addr, u64 len, bool away)
 	return t != NONE && desc(t)->addr < addr + len ? -EINVAL : 0;
 }
 
+u64 mm_serial(void)
+{
+	return mm_list.serial++;
+}
+
 void mm_shares_windows(void)
 {
 	has_windows = true;
@@ -285,9 +308,10 @@ enum futex_place mm_futex_place(u64 addr, u64 *name)
 		return FUTEX_OWN;
 	lock(&mm_lock);
 	t = desc_find(&mm_list, addr);
-	if (t != NONE && what[t] & MM_SHARED) {
+	if (t != NONE && what[t] & (MM_SHARED | MM_FILE)) {
 		d = desc(t);
-		*name = (u64)d->oid[0] << 40 ^ (d->index * INKTAG_PAGE_SIZE + (addr - d->addr));
+		*name = (what[t] & MM_FILE ? pfile_name(d->oid[0]) : (u64)d->oid[0] << 40) ^
+			(d->index * INKTAG_PAGE_SIZE + (addr - d->addr));
 		place = FUTEX_SHARED;
 	} else if (t != NONE && desc(t)->kind == INKTAG_KIND_UNCLOAKED && !is_shims(t)) {
 		place = FUTEX_KERNELS;
@@ -303,7 +327,8 @@ bool mm_allows(u64 addr, u32 access)
 
 	lock(&mm_lock);
 	t = desc_find(&mm_list, addr);
-	allows = t != NONE && desc(t)->prot & access && (desc(t)->kind == INKTAG_KIND_PRIVATE || is_shims(t));
+	allows = t != NONE && desc(t)->prot & access && desc(t)->kind != INKTAG_KIND_FILE &&
+		 (desc(t)->kind == INKTAG_KIND_PRIVATE || is_shims(t));
 	unlock(&mm_lock);
 	return allows;
 }
@@ -365,7 +390,7 @@ long mm_unmap(u64 addr, u64 len)
 		desc_unlink(&mm_list, t);
 		desc_give(&mm_list, t);
 		mm_forget(&was, was.addr, was.npages * INKTAG_PAGE_SIZE, true);
-		if (what[t] & MM_SHARED)
+		if (what[t] & (MM_SHARED | MM_FILE))
 			mm_leave(&was);
 		what[t] = 0;
 		any = true;
@@ -459,7 +484,8 @@ static long mm_fill(u64 addr, u64 len, u32 prot, int fd, u64 offset)
 	return addr;
 }
 
-long sys_mmap(long nr, const u64 args[6])
+/* serial: of the protected file, 0: it is none. */
+static long map(long nr, const u64 args[6], u64 serial)
 {
 	u64 addr = args[0], len = PAGE_UP(args[1]), flags = args[3], offset = args[5];
 	bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE), anonymous = flags & MAP_ANONYMOUS;
@@ -508,13 +534,14 @@ long sys_mmap(long nr, const u64 args[6])
 		/* A window onto what is unprotected. The hypervisor executes nothing there. */
 		if (prot & INKTAG_PROT_EXEC)
 			return shim_missing(nr, " of a file, shared and executable");
-		wish.kind = INKTAG_KIND_UNCLOAKED;
-		wish.what = 0;
+		wish.kind = serial ? INKTAG_KIND_FILE : INKTAG_KIND_UNCLOAKED;
+		wish.what = serial ? MM_FILE : 0;
 		wish.fd = args[4];
 		wish.offset = offset;
+		wish.serial = serial;
 	}
 	r = mm_map(nr, &wish);
-	if (!IS_ERR(r) && wish.what & MM_SHARED) {
+	if (!IS_ERR(r) && wish.what & (MM_SHARED | MM_FILE)) {
 		has_shared = true;
 		futex_share();
 	}
@@ -523,6 +550,16 @@ long sys_mmap(long nr, const u64 args[6])
 	if (IS_ERR(r) || !copied)
 		return r;
 	return mm_fill(r, len, prot, args[4], offset);
+}
+
+long sys_mmap(long nr, const u64 args[6])
+{
+	return map(nr, args, 0);
+}
+
+long mm_map_file(const u64 args[6], u64 serial)
+{
+	return map(__NR_mmap, args, serial);
 }
 
 /* The kernel has moved or extended mapping t as *req says; the list follows. */

@@ -10,15 +10,17 @@ enum {
 	MM_OWN = 1,	/* the shim's: the program cannot change it */
 	MM_SHARED = 2,	/* of an object that children have, too */
 	MM_SEGMENT = 4,	/* a System V segment, from its start */
+	MM_FILE = 8,	/* of a protected file: INKTAG_KIND_FILE */
 };
 
 /*
  * A new mapping. fixed: at addr, where the list has nothing; otherwise addr is a hint. flags: what the kernel is to
  * be told besides; with MAP_SHARED the memory is shared with children, or with fd >= 0 a part of
- * that file, unprotected as the file is.
+ * that file, unprotected as the file is. Of INKTAG_KIND_FILE: the part of protected file `serial`
+ * that begins at offset, whose backing file is fd.
  */
 struct mm_wish {
-	u64 addr, len, flags, offset;
+	u64 addr, len, flags, offset, serial;
 	u32 prot;
 	u16 kind;
 	u8 what;
@@ -36,5 +38,11 @@ u8 mm_what(u64 addr, u64 *len);
 long mm_free_range(u64 addr, u64 len, bool away);
 /* There is memory of the program's now that the kernel sees. */
 void mm_shares_windows(void);
+/* A number for an object that this process is about to have. */
+u64 mm_serial(void);
+/* Is a part of the protected file mapped? */
+bool mm_has_file(u64 serial);
+/* As sys_mmap(), a shared mapping of the protected file whose backing file is args[4]. */
+long mm_map_file(const u64 args[6], u64 serial);
 
 #endif

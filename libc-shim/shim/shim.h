@@ -24,6 +24,7 @@
  * signal.c   signals
  * table.c    one row for each system call; marshal.c executes the plain ones
  * file.c     read and write in pieces, directories, poll; xattr.c
+ * protect.h  protected files: a map of its own
  * fds.c      what is remembered of descriptors, watch.c: for other processes, too; event.c: epoll and its kin, on top of it
  * socket.c   messages, addresses, options
  * command.c  ioctl and other calls with a command; ipc.c: POSIX's and System V's
@@ -87,6 +88,15 @@ long hc_random(u64 out[4]);
 long hc_descriptors(void);
 long hc_share(u64 serial, bool leave);
 long hc_ended(u64 hap);
+/* Of a file: as INKTAG_HC_FILE_NAME answers. */
+struct file_name {
+	u64 oid[2], length, names;
+};
+
+long hc_file_name(enum inktag_name_op op, const char *paths, u64 size, struct file_name *out);
+long hc_file_open(u64 serial, const u64 oid[2]);
+long hc_file_length(u64 serial, enum inktag_length_op op, u64 length);
+long hc_file_sync(u64 serial, enum inktag_sync_op op, u64 arg);
 long hc_clock(u64 *realtime, u64 *boottime);
 long hc_violation(enum inktag_check check, u64 addr, u64 arg);
 
@@ -125,7 +135,7 @@ struct lock {
 
 void lock(struct lock *l);
 void unlock(struct lock *l);
-extern struct lock threads_lock, mm_lock, waiters_lock, files_lock, actions_lock, timers_lock, sizes_lock;
+extern struct lock threads_lock, protect_lock, mm_lock, waiters_lock, files_lock, actions_lock, timers_lock, sizes_lock;
 
 u64 arena_mark(void);
 void arena_release(u64 mark);

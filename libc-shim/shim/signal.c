@@ -13,6 +13,7 @@
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/signal.h>
+#include "protect.h"
 #include "thread.h"
 
 #define SIGNALS		64
@@ -639,6 +640,12 @@ static void cause_exception(struct deferred *d, struct inktag_regs *r, struct ca
 		d->signo = SIGFPE;
 		d->info.si_code = fp_code(x87.sw, x87.cw);
 		break;
+	case 18:
+		/* A page of a protected file is lost. */
+		d->signo = SIGBUS;
+		d->info.si_code = BUS_ADRERR;
+		d->info.si_addr = (void *)r->fault_addr;
+		break;
 	case 19:
 		asm volatile("stmxcsr %0" : "=m"(mxcsr));
 		d->signo = SIGFPE;
@@ -733,6 +740,22 @@ static void give_up_call(struct thread *t, struct inktag_regs *r, const struct d
 	hc_signal_regs(r, true);
 }
 
+/*
+ * A copy came upon a page that is not there: it ends where it is, and its caller says what that means. Where the program
+ * has memory, it goes on.
+ */
+static void give_up_copy(struct thread *t, struct inktag_regs *r)
+{
+	if (t->copy_window && r->fault_addr - t->copy_window < PWINDOW_SIZE)
+		t->copy_failed = COPY_OF_WINDOW;
+	else if (!t->locks && r->cause == INKTAG_CAUSE_FAULT && mm_allows(r->fault_addr, r->fault_access))
+		return;
+	else
+		t->copy_failed = COPY_OF_PROGRAM;
+	r->rip = (u64)pcopy_end;
+	hc_signal_regs(r, true);
+}
+
 void shim_given_up(void)
 {
 	struct thread *t = self();
@@ -808,7 +831,9 @@ void signal_came(u64 signo, u64 info, u64 context)
 	if (r.cause != INKTAG_CAUSE_SYSCALL && r.rip == (u64)way_out_jump)
 		r.rip = t->target;	/* all else is the program's already */
 	in_shim = between(r.rip, shim_text_begin, shim_text_end);
-	if (in_shim && fault)
+	if (fault && between(r.rip, pcopy_begin, pcopy_end))
+		give_up_copy(t, &r);
+	else if (in_shim && fault)
 		give_up_call(t, &r, &d);
 	else if (in_shim)
 		interrupt_shim(t, &r, kernel, &d);

@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include "desc.h"
 #include "fds.h"
+#include "protect.h"
 #include "thread.h"
 
 #define THREAD_FLAGS	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -63,7 +64,7 @@ void thread_first(void)
 /*
  * What a fork may not find half done. Locks are taken in this order, before signals are of any concern.
  */
-static struct lock *const all_locks[] = { &threads_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock, &timers_lock,
+static struct lock *const all_locks[] = { &threads_lock, &protect_lock, &files_lock, &mm_lock, &waiters_lock, &actions_lock, &timers_lock,
 					   &sizes_lock };
 
 static void lock_all(void)
@@ -135,6 +136,7 @@ static void forget_others(void)
 	t->tid = get_tid();
 	t->robust_list = 0;
 	owners_forked();
+	protect_forked();
 }
 
 /*
@@ -280,6 +282,8 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 		r = owners_make();
 	if (!r)
 		r = fds_fork();
+	if (!r)
+		r = protect_fork();
 	if (r) {
 		unlock_all();
 		return r;
@@ -287,6 +291,8 @@ static long make_process(u64 flags, const u64 args[6], struct frame *frame)
 	r = hc_clone(&clone);
 	if (!r)
 		forget_others();
+	else if (IS_ERR(r))
+		protect_not_forked();
 	unlock_all();
 	if (r) {
 		checked(__NR_clone, r, 0x7fffffff);

@@ -29,6 +29,9 @@ struct deferred {
 	siginfo_t info;
 };
 
+/* In which memory a copy of pcopy.S came upon what is not there. */
+enum copy_failed { COPY_OF_PROGRAM = 1, COPY_OF_WINDOW };
+
 struct thread {
 	struct thread *self;
 	u32 deferred_count;
@@ -56,6 +59,8 @@ struct thread {
 	u32 gone;		/* it has ended: its memory may be used for another. Others read it */
 	bool is_owner;		/* it stands in the table of owners.c. threads_lock */
 
+	u64 copy_window;	/* pfile.c: the window in a copy, 0: none */
+	u32 copy_failed;	/* enum copy_failed */
 	u64 fsbase;
 	u64 serial;		/* never used twice. threads_lock */
 	u64 parent_tid, child_tid;	/* clone: where its id is to be written, or 0. The first: threads_lock */

@@ -132,12 +132,41 @@ static long fake_map_arena(struct inktag_mm *m)
 	return 0;
 }
 
+/* Windows of files, too. */
+#define FILES_BASE	(WORLD_BASE + (1UL << 40))
+
+static long fake_map_file(struct inktag_mm *m)
+{
+	static u64 next = FILES_BASE;
+	const bool fixed = m->flags & MAP_FIXED_NOREPLACE;
+	const u64 addr = fixed ? m->addr : next;
+
+	if (mmap((void *)addr, m->len, m->prot, MAP_SHARED | MAP_FIXED_NOREPLACE, m->fd, m->offset) != (void *)addr)
+		return -errno;
+	if (!fixed)
+		next += m->len + PAGE;
+	m->addr = addr;
+	m->prev = desc_below(&mm_list, addr);
+	return 0;
+}
+
+static long fake_change_file(const struct inktag_mm *m)
+{
+	if (m->op == INKTAG_MM_UNMAP)
+		return munmap((void *)m->addr, m->len) ? -errno : 0;
+	if (m->op == INKTAG_MM_PROTECT)
+		return mprotect((void *)m->addr, m->len, m->prot) ? -errno : 0;
+	return 0;
+}
+
 static long fake_map(struct inktag_mm *m)
 {
 	int page = fake_page(m->addr), n = m->len / PAGE, i;
 
 	if (fake.memory && m->len == INKTAG_ARENA_SIZE)
 		return fake_map_arena(m);
+	if (fake.files && m->fd >= 0)
+		return fake_map_file(m);
 	if (!(m->flags & MAP_FIXED_NOREPLACE) && (page < 0 || !is_free(page, n) || page + n > WORLD_PAGES)) {
 		page = find_free(n);
 		if (page < 0)
@@ -151,6 +180,9 @@ static long fake_map(struct inktag_mm *m)
 		fake.page[i] = (struct kpage){ true, m->token, m->prot };
 	m->addr = fake_addr(page);
 	m->prev = token_below(m->addr);
+	if (fake.files)
+		must_be(mmap((void *)m->addr, m->len, PROT_READ | PROT_WRITE, (m->flags & MAP_TYPE) | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+			(void *)m->addr);
 	return 0;
 }
 
@@ -187,6 +219,8 @@ static long fake_change(struct inktag_mm *m)
 {
 	int page = fake_page(m->addr), n = m->len / PAGE, i;
 
+	if (fake.files && m->addr >= FILES_BASE)
+		return fake_change_file(m);
 	for (i = page; m->op != INKTAG_MM_UNMAP && i < page + n; i++)
 		if (i < 0 || i >= ALL_PAGES || !fake.page[i].mapped)
 			return -ENOMEM;
@@ -271,9 +305,30 @@ void hc_signal_regs(struct inktag_regs *regs, bool set)
 	fake.regs_set += set;
 }
 
-long hc_share(u64 serial, bool leave)
+/* fake_files.c has files. */
+__attribute__((weak)) long hc_share(u64 serial, bool leave)
 {
 	return 0;
+}
+
+__attribute__((weak)) long hc_file_name(enum inktag_name_op op, const char *paths, u64 size, struct file_name *out)
+{
+	abort();
+}
+
+__attribute__((weak)) long hc_file_open(u64 serial, const u64 oid[2])
+{
+	abort();
+}
+
+__attribute__((weak)) long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
+{
+	abort();
+}
+
+__attribute__((weak)) long hc_file_sync(u64 serial, enum inktag_sync_op op, u64 arg)
+{
+	abort();
 }
 
 void fake_hap(u64 hap)

@@ -55,7 +55,7 @@ void fake_ended(void)
 {
 	struct thread *t = self();
 
-	threads_lock.state = files_lock.state = mm_lock.state = waiters_lock.state = actions_lock.state = timers_lock.state = 0;
+	threads_lock.state = protect_lock.state = files_lock.state = mm_lock.state = waiters_lock.state = actions_lock.state = timers_lock.state = 0;
 	sizes_lock.state = 0;
 	t->locks = 0;
 	t->unwind = 0;

@@ -220,7 +220,8 @@ END_TEST
 
 static bool naive_valid(const struct inktag_desc *d, bool array)
 {
-	if (d->kind == INKTAG_KIND_PRIVATE ? array != !d->oid[0] || d->oid[0] >= INKTAG_SERIAL_END :
+	if (d->kind == INKTAG_KIND_PRIVATE || (d->kind == INKTAG_KIND_FILE && !array) ?
+		    array != !d->oid[0] || d->oid[0] >= INKTAG_SERIAL_END :
 	    d->kind != INKTAG_KIND_UNCLOAKED || array || d->prot & 4 || d->oid[0] || d->index)
 		return false;
 	return !d->oid[1] && !d->flags && !d->reserved && d->prot <= 7 && d->npages && !(d->addr % PAGE) && d->addr >= 0x10000 &&

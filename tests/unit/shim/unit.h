@@ -62,6 +62,7 @@ extern struct fake {
 	unsigned int fail_in;	/* > 0: the request that counts it down to 0 fails with ENOMEM */
 	unsigned long calls;
 	bool memory;		/* there is some behind the world's pages, see fake_memory() */
+	bool files;		/* descriptors are real ones, see fake_files() */
 	unsigned int arenas;
 	/* The end of the program jumps here with 1, after a violation; 2, by itself; 3, that of a thread. */
 	jmp_buf end;
@@ -122,6 +123,7 @@ struct unit_test {
 	int times;	/* each with another _i; 0 is 1 */
 };
 
+int run_suites(SRunner *r);
 Suite *suite_of(const char *name, unsigned int seconds, const struct unit_test *tests, unsigned int count);
 
 Suite *desc_suite(void);
@@ -140,5 +142,7 @@ Suite *timer_suite(void);
 Suite *segment_suite(void);
 Suite *exec_suite(void);
 Suite *file_suite(void);
+Suite *pfile_suite(void);
+Suite *ppath_suite(void);
 
 #endif
