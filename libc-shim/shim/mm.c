@@ -189,6 +189,7 @@ long mm_map(long nr, const struct mm_wish *wish)
 		.op = INKTAG_MM_MAP, .addr = addr, .len = len, .prot = wish->prot, .fd = wish->fd, .offset = wish->offset,
 		.flags = (wish->flags & MAP_TYPE ? 0 : MAP_PRIVATE) | (wish->fd < 0 ? MAP_ANONYMOUS : 0) | wish->flags |
 			 (fixed ? MAP_FIXED_NOREPLACE : 0),
+		.kind = wish->kind == INKTAG_KIND_FILE ? INKTAG_KIND_FILE : 0,
 	};
 	u32 t = desc_take(&mm_list), prev;
 	long r = 0;

@@ -425,6 +425,23 @@ static long sync_home(const struct pfile *f)
 	return r;
 }
 
+static long sync_data(struct popen *o)
+{
+	return checked(__NR_fsync, hc_syscall_must(__NR_fsync, o->fd, 0, 0, 0, 0, 0), 0);
+}
+
+/* What is in the store already is made durable, which makes room there. */
+static long settle_older(struct popen *o)
+{
+	const u64 serial = o->file->serial;
+	long ticket = hc_file_sync(serial, INKTAG_SYNC_SEAL, 0), r;
+
+	if (ticket < 0)
+		return ticket;
+	r = sync_data(o);
+	return r ? r : hc_file_sync(serial, INKTAG_SYNC_SETTLE, ticket);
+}
+
 long pfile_sync(struct popen *o)
 {
 	const u64 serial = o->file->serial;
@@ -434,9 +451,11 @@ long pfile_sync(struct popen *o)
 	if (mark < 0)
 		return -EIO;
 	ticket = hc_file_sync(serial, INKTAG_SYNC_SEAL, mark);
+	if (ticket == -EBUSY && !settle_older(o))
+		ticket = hc_file_sync(serial, INKTAG_SYNC_SEAL, mark);
 	if (ticket < 0)
 		return -EIO;
-	r = checked(__NR_fsync, hc_syscall_must(__NR_fsync, o->fd, 0, 0, 0, 0, 0), 0);
+	r = sync_data(o);
 	if (!r && __atomic_load_n(&o->common->new, __ATOMIC_SEQ_CST)) {
 		r = sync_home(o->file);
 		if (!r)

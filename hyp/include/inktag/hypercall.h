@@ -338,11 +338,12 @@ enum inktag_length_op {
  *
  *	BEGIN			returns a mark: what was written before is meant
  *	SEAL, RDX = the mark	its pages are encrypted, and in the store beside the versions before.
- *				Returns a ticket
+ *				Returns a ticket. RDX = 0: of what is in the store already
  *	...			the caller has the kernel write the data, and flush
  *	SETTLE, RDX = ticket	the data are durable, as the kernel says: older versions are none any more
  *
- * ENOENT: no such file; EINVAL: RCX, not such a mark or ticket.
+ * ENOENT: no such file; EINVAL: RCX, not such a mark or ticket. EBUSY of SEAL: the store cannot keep more beside what is
+ * in it: make that durable first, by SEAL with RDX = 0 and SETTLE.
  */
 #define INKTAG_HC_FILE_SYNC	INKTAG_HC(37)
 
