@@ -27,7 +27,7 @@ static void say(Report *r, const char *what)
     r->report(r->opaque, what);
 }
 
-/* D1. Both give a row for each thing that they find; the one gives "ok", too. */
+/* D1. Both give a row for each thing that they find; one gives "ok", too. */
 static int check_file(InkTagDb *db, Report *r)
 {
     sqlite3_stmt *stmt;

@@ -49,8 +49,8 @@
  * is recorded, and stays an error until it is written again. It resolves the
  * length, too: to the one before, or to one that was pending.
  *
- * SESSIONS make "after a crash" a fact: one begins when the store is opened, and
- * when the VM is reset. What was prepared in this session is in the guest's
+ * "After a crash" is a matter of sessions: one begins when the store is opened,
+ * and when the VM is reset. What was prepared in this session is in the guest's
  * memory, on its disk, or between the two, and its newest version is the page
  * (InkTagDbPage.certain). What earlier sessions have left is in doubt until it
  * is resolved: a settle says nothing about it, since nobody has seen those data
@@ -154,7 +154,7 @@ typedef struct InkTagDbInfo {
     uint64_t generation;
     uint64_t objects;
     uint64_t names;
-    uint64_t unsettled;         /* objects with something to settle or resolve */
+    uint64_t unsettled;         /* objects with what is to settle or resolve */
     uint64_t lost;              /* pages found to be none of their versions */
 } InkTagDbInfo;
 
@@ -344,7 +344,7 @@ int inktag_db_settle(InkTagDb *db, const InkTagDbOid *oid, uint64_t ticket);
 int inktag_db_resolve(InkTagDb *db, const InkTagDbOid *oid,
                       const InkTagDbFound *found, uint32_t count);
 
-/* This is the length, and none is pending. EINVAL: it is not an accepted one. */
+/* This is the length, and none is pending. EINVAL: it is no accepted one. */
 int inktag_db_resolve_length(InkTagDb *db, const InkTagDbOid *oid,
                              uint64_t length);
 
