@@ -14,7 +14,8 @@
 uint64_t seed;
 
 static Suite *(*const suites[])(void) = {
-	suite_open, suite_object, suite_page, suite_name, suite_counter, suite_check, suite_random, suite_crash, suite_fault,
+	suite_open, suite_object, suite_page, suite_name, suite_counter, suite_check, suite_serve, suite_random, suite_crash,
+	suite_fault,
 };
 
 /* Generous: many tests share a machine with builds. */

@@ -71,5 +71,6 @@ Suite *suite_check(void);
 Suite *suite_random(void);
 Suite *suite_crash(void);
 Suite *suite_fault(void);
+Suite *suite_serve(void);
 
 #endif
