@@ -53,6 +53,13 @@ typedef struct Limit {
     { "max-threads", "inktag_max_threads", (s)->max_threads }, \
     { "max-descriptors", "inktag_max_descriptors", (s)->max_descriptors }, \
     { "max-frames", "inktag_max_frames", (s)->max_frames }, \
+    { "max-files", "inktag_max_files", (s)->max_files }, \
+}
+
+/* What KVM is told: 0 if there is no store. */
+static uint32_t inktag_files(const InkTagState *s)
+{
+    return s->store ? s->max_files : 0;
 }
 
 static bool check_limits(InkTagState *s, Error **errp)
@@ -82,6 +89,9 @@ static void explain_limits(InkTagState *s, Error **errp)
         g_autofree char *text = module_parameter("kvm", limits[i].parameter);
         uint64_t bound;
 
+        if (g_str_equal(limits[i].property, "max-files") && !s->store) {
+            continue;
+        }
         if (text && qemu_strtou64(text, NULL, 10, &bound) == 0 &&
             limits[i].value > bound) {
             error_setg(errp, "%s=%" PRIu64 " is above this host's limit of %"
@@ -99,8 +109,9 @@ static void explain_limits(InkTagState *s, Error **errp)
     }
     error_setg(errp, "KVM refuses the limits max-haps=%" PRIu32
                ", max-threads=%" PRIu32 ", max-descriptors=%" PRIu32
-               ", max-frames=%" PRIu64, s->max_haps, s->max_threads,
-               s->max_descriptors, s->max_frames);
+               ", max-frames=%" PRIu64 ", max-files=%" PRIu32, s->max_haps,
+               s->max_threads, s->max_descriptors, s->max_frames,
+               inktag_files(s));
 }
 
 static void explain_unsupported(Error **errp)
@@ -151,6 +162,7 @@ static void inktag_realize(DeviceState *dev, Error **errp)
         .threads = s->max_threads,
         .descriptors = s->max_descriptors,
         .frames = s->max_frames,
+        .files = inktag_files(s),
     };
     int version, ret;
 
@@ -203,7 +215,7 @@ static void inktag_realize(DeviceState *dev, Error **errp)
         return;
     }
     trace_inktag_enabled(limits.haps, limits.threads, limits.descriptors,
-                         limits.frames);
+                         limits.frames, limits.files);
 
     if (!inktag_violations_start(s, errp)) {
         migrate_del_blocker(&s->migration_blocker);
@@ -249,6 +261,7 @@ InkTagInfo *qmp_query_inktag(Error **errp)
     info->limits->threads = s->max_threads;
     info->limits->descriptors = s->max_descriptors;
     info->limits->frames = s->max_frames;
+    info->limits->files = inktag_files(s);
     info->store = s->store ? g_strdup(inktag_store_id(s->store)) : NULL;
     info->counters = counters;
     info->last_violations = inktag_violations_last(s);
@@ -260,6 +273,7 @@ static const Property inktag_properties[] = {
     DEFINE_PROP_UINT32("max-threads", InkTagState, max_threads, 64),
     DEFINE_PROP_UINT32("max-descriptors", InkTagState, max_descriptors, 4096),
     DEFINE_PROP_UINT64("max-frames", InkTagState, max_frames, 65536),
+    DEFINE_PROP_UINT32("max-files", InkTagState, max_files, 1024),
     DEFINE_PROP_LINK("store", InkTagState, store, TYPE_INKTAG_STORE,
                      InkTagStore *),
 };
@@ -285,6 +299,8 @@ static void inktag_class_init(ObjectClass *klass, void *data)
     object_class_property_set_description(klass, "max-frames",
         "host pages of 4 KiB for protected memory, its page tables, and the "
         "pages pinned for uncloaked mappings");
+    object_class_property_set_description(klass, "max-files",
+        "protected files that processes have at one time, with a store");
     object_class_property_set_description(klass, "store",
         "id of the object inktag-store with the metadata of protected files");
 }

@@ -36,6 +36,7 @@ struct InkTagState {
     uint32_t max_threads;
     uint32_t max_descriptors;
     uint64_t max_frames;
+    uint32_t max_files;     /* counts with a store only */
     InkTagStore *store;     /* NULL: none */
 
     Error *migration_blocker;
