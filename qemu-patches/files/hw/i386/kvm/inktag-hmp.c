@@ -23,7 +23,17 @@ static void print_time(Monitor *mon, uint64_t ns)
                    ns / 1000000 % 1000);
 }
 
-static void print_store(Monitor *mon, const char *id)
+static void print_requests(Monitor *mon, const InkTagStoreRequests *r)
+{
+    monitor_printf(mon, "requests:       names %" PRIu64 ", open %" PRIu64
+                   ", release %" PRIu64 ", reserve %" PRIu64 ", fetch %" PRIu64
+                   ", prepare %" PRIu64 ", settle %" PRIu64 ", resolve %" PRIu64
+                   ", failed %" PRIu64 "\n", r->name, r->open, r->release,
+                   r->reserve, r->fetch, r->prepare, r->settle, r->resolve,
+                   r->failed);
+}
+
+static void print_store(Monitor *mon, const char *id, uint32_t max_files)
 {
     Error *err = NULL;
     g_autoptr(InkTagStoreInfoList) list = qmp_query_inktag_store(&err);
@@ -40,9 +50,12 @@ static void print_store(Monitor *mon, const char *id)
             monitor_printf(mon, "store:          %s, file '%s', %s counter"
                            ", generation %" PRIu64 ", objects %" PRIu64
                            ", names %" PRIu64 ", to settle %" PRIu64
-                           ", lost pages %" PRIu64 "\n", s->id, s->path,
+                           ", lost pages %" PRIu64 ", open %" PRIu64
+                           " of %" PRIu32 "\n", s->id, s->path,
                            s->counter ? "with" : "without", s->generation,
-                           s->objects, s->names, s->unsettled, s->lost);
+                           s->objects, s->names, s->unsettled, s->lost,
+                           s->open, max_files);
+            print_requests(mon, s->requests);
         }
     }
 }
@@ -85,7 +98,7 @@ void hmp_info_inktag(Monitor *mon, const QDict *qdict)
                    " of them by a protected program\n",
                    c->execs, c->execs_kept);
     if (info->store) {
-        print_store(mon, info->store);
+        print_store(mon, info->store, info->limits->files);
     } else {
         monitor_printf(mon, "store:          none\n");
     }

@@ -12,6 +12,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-commands-inktag-target.h"
 #include "qemu/cutils.h"
+#include "qemu/lockable.h"
 #include "qemu/module.h"
 #include "qom/object_interfaces.h"
 #include "trace.h"
@@ -43,7 +44,8 @@ static void inktag_store_complete(UserCreatable *uc, Error **errp)
         return;
     }
     options.secret = secret;
-    ret = inktag_db_open(&options, &store->db, &err);
+    QEMU_LOCK_GUARD(&store->lock);
+    ret = inktag_db_open(&options, &store->server.db, &err);
     explicit_bzero(secret, options.secret_size);
     g_free(secret);
     if (ret < 0) {
@@ -54,7 +56,7 @@ static void inktag_store_complete(UserCreatable *uc, Error **errp)
         return;
     }
 
-    ret = inktag_db_info(store->db, &info);
+    ret = inktag_db_info(store->server.db, &info);
     trace_inktag_store_open(inktag_store_id(store), store->path,
                             ret < 0 ? 0 : info.generation);
 }
@@ -64,14 +66,23 @@ static bool inktag_store_can_be_deleted(UserCreatable *uc)
     return !INKTAG_STORE(uc)->attached;
 }
 
+static void inktag_store_init(Object *obj)
+{
+    qemu_mutex_init(&INKTAG_STORE(obj)->lock);
+}
+
 static void inktag_store_finalize(Object *obj)
 {
     InkTagStore *store = INKTAG_STORE(obj);
 
-    if (store->db) {
+    if (store->server.db) {
         trace_inktag_store_close(store->path);
-        inktag_db_close(store->db);
+        WITH_QEMU_LOCK_GUARD(&store->lock) {
+            inktag_serve_cleanup(&store->server);
+            inktag_db_close(store->server.db);
+        }
     }
+    qemu_mutex_destroy(&store->lock);
     g_free(store->path);
     g_free(store->secret);
     g_free(store->counter);
@@ -79,14 +90,32 @@ static void inktag_store_finalize(Object *obj)
 
 /* --- query-inktag-store --------------------------------------------------- */
 
+/* Locked. */
+static InkTagStoreRequests *inktag_store_requests(const InkTagServer *server)
+{
+    InkTagStoreRequests *r = g_new0(InkTagStoreRequests, 1);
+
+    r->name = server->served[KVM_INKTAG_STORE_NAME];
+    r->open = server->served[KVM_INKTAG_STORE_OPEN];
+    r->release = server->served[KVM_INKTAG_STORE_RELEASE];
+    r->reserve = server->served[KVM_INKTAG_STORE_RESERVE];
+    r->fetch = server->served[KVM_INKTAG_STORE_FETCH];
+    r->prepare = server->served[KVM_INKTAG_STORE_PREPARE];
+    r->settle = server->served[KVM_INKTAG_STORE_SETTLE];
+    r->resolve = server->served[KVM_INKTAG_STORE_RESOLVE];
+    r->failed = server->failed;
+    return r;
+}
+
 static InkTagStoreInfo *inktag_store_info(InkTagStore *store, Error **errp)
 {
     char uuid[2 * INKTAG_DB_UUID_SIZE + 1];
     InkTagStoreInfo *result;
     InkTagDbInfo info;
 
-    if (inktag_db_info(store->db, &info) < 0) {
-        error_setg(errp, "%s", inktag_db_error(store->db));
+    QEMU_LOCK_GUARD(&store->lock);
+    if (inktag_db_info(store->server.db, &info) < 0) {
+        error_setg(errp, "%s", inktag_db_error(store->server.db));
         return NULL;
     }
     qemu_hexdump_to_buffer(uuid, sizeof(uuid), info.uuid, sizeof(info.uuid));
@@ -103,6 +132,8 @@ static InkTagStoreInfo *inktag_store_info(InkTagStore *store, Error **errp)
     result->names = info.names;
     result->unsettled = info.unsettled;
     result->lost = info.lost;
+    result->open = store->server.opens;
+    result->requests = inktag_store_requests(&store->server);
     return result;
 }
 
@@ -119,7 +150,7 @@ static int inktag_store_add_info(Object *obj, void *opaque)
                                                             TYPE_INKTAG_STORE);
     InkTagStoreInfo *info;
 
-    if (!store || !store->db) {
+    if (!store || !store->server.db) {
         return 0;
     }
     info = inktag_store_info(store, query->errp);
@@ -147,7 +178,7 @@ InkTagStoreInfoList *qmp_query_inktag_store(Error **errp)
 static void set_string(Object *obj, char **to, const char *value,
                        const char *name, Error **errp)
 {
-    if (INKTAG_STORE(obj)->db) {
+    if (INKTAG_STORE(obj)->server.db) {
         error_setg(errp, "Property '%s' can no longer be set", name);
         return;
     }
@@ -213,6 +244,7 @@ static const TypeInfo inktag_store_types[] = {
         .name              = TYPE_INKTAG_STORE,
         .parent            = TYPE_OBJECT,
         .instance_size     = sizeof(InkTagStore),
+        .instance_init     = inktag_store_init,
         .instance_finalize = inktag_store_finalize,
         .class_init        = inktag_store_class_init,
         .interfaces        = (InterfaceInfo[]) {

@@ -12,16 +12,24 @@
  * Files belong to a store, not to the VM that uses it: so it is an object of
  * its own, which a device is linked to. What it does is in inktag-db.h.
  *
- * Used in the main loop, under the BQL.
+ * Its properties are set in the main loop, under the BQL. The database is used
+ * there and by vCPUs that bring requests (inktag-requests.c), under the lock,
+ * which is taken after the BQL, if at all: who has the lock may wait for the
+ * host's disk, and does not take the BQL.
  */
 #ifndef HW_I386_KVM_INKTAG_STORE_H
 #define HW_I386_KVM_INKTAG_STORE_H
 
-#include "inktag-db.h"
+#include "inktag-serve.h"
+#include "qemu/bitmap.h"
+#include "qemu/thread.h"
 #include "qom/object.h"
 
 #define TYPE_INKTAG_STORE "inktag-store"
 OBJECT_DECLARE_SIMPLE_TYPE(InkTagStore, INKTAG_STORE)
+
+/* Kinds of failures, by their errno; the last is all above. */
+#define INKTAG_STORE_ERRORS 256
 
 struct InkTagStore {
     Object parent_obj;
@@ -31,8 +39,13 @@ struct InkTagStore {
     char *secret;       /* id of the secret, not the secret */
     char *counter;
 
-    InkTagDb *db;       /* open from complete() on */
     bool attached;      /* a device has it: it cannot be deleted */
+
+    QemuMutex lock;     /* of all below */
+    InkTagServer server;        /* server.db: open from complete() on */
+    struct kvm_inktag_store request;
+    struct kvm_inktag_store answer;
+    DECLARE_BITMAP(reported, INKTAG_STORE_ERRORS);
 };
 
 /**

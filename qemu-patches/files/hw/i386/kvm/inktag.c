@@ -8,6 +8,7 @@
 
 #include "qemu/osdep.h"
 #include "inktag.h"
+#include "inktag-requests.h"
 #include "hw/qdev-properties.h"
 #include "hw/resettable.h"
 #include "migration/blocker.h"
@@ -217,7 +218,8 @@ static void inktag_realize(DeviceState *dev, Error **errp)
     trace_inktag_enabled(limits.haps, limits.threads, limits.descriptors,
                          limits.frames, limits.files);
 
-    if (!inktag_violations_start(s, errp)) {
+    if ((s->store && !inktag_requests_start(s->store, errp)) ||
+        !inktag_violations_start(s, errp)) {
         migrate_del_blocker(&s->migration_blocker);
         return;
     }
@@ -229,12 +231,16 @@ static void inktag_realize(DeviceState *dev, Error **errp)
 /* The vCPUs are stopped. The guest's memory is no longer what its HAPs knew. */
 static void inktag_reset_hold(Object *obj, ResetType type)
 {
+    InkTagState *s = INKTAG(obj);
     int ret = kvm_vm_ioctl(kvm_state, KVM_INKTAG_RESET);
 
     trace_inktag_reset(ret);
     if (ret < 0) {
         error_report("inktag: KVM did not end the protected processes at the "
                      "VM's reset: %s", strerror(-ret));
+    }
+    if (s->store) {
+        inktag_requests_reset(s->store);
     }
 }
 

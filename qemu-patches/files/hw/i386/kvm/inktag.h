@@ -10,9 +10,10 @@
  * inktag-counters.c), and shows it (QMP: inktag.c, HMP: inktag-hmp.c).
  *
  * The trusted metadata of protected files are an object of its own (-object
- * inktag-store, inktag-store.h), which the property "store" links to.
+ * inktag-store, inktag-store.h), which the property "store" links to. KVM asks
+ * for them at a vCPU's exit (inktag-requests.c).
  *
- * All of it runs in the main loop, under the BQL.
+ * All but these requests runs in the main loop, under the BQL.
  */
 #ifndef HW_I386_KVM_INKTAG_H
 #define HW_I386_KVM_INKTAG_H
