@@ -402,6 +402,29 @@ static int found(const uint64_t oid[2], uint64_t index, uint64_t version, uint32
 	return file_call(KVM_INKTAG_STORE_RESOLVE, oid, 0, 0);
 }
 
+/* Cut to nothing, whatever is pending: nothing of it comes back. */
+START_TEST(cleared)
+{
+	uint64_t oid[2], ticket;
+
+	file_new("/a", oid);
+	settled(oid, prepared(oid, 0, 2, 12000));
+	ticket = prepared(oid, 1, 4, 20000);
+	ck_assert_int_eq(file_call(KVM_INKTAG_STORE_CLEAR, oid, 0, 0), 0);
+	ck_assert_uint_gt(a.value[0], ticket);
+	name(INKTAG_NAME_LOOKUP, "/a", NULL);
+	about(oid, 0, 1);
+	expect(oid, 1, 0, 0);
+	reset();
+	ck_assert_int_eq(file_open(oid), 0);
+	ck_assert_uint_eq(a.value[0], 0);
+	expect(oid, 0, 0, 0);
+	prepared(oid, 0, 0, 10);
+	expect(oid, 0, 0, 1, 8);
+	ck_assert_int_eq(file_call(KVM_INKTAG_STORE_CLEAR, (uint64_t[2]){ 5, 6 }, 0, 0), -ENOENT);
+}
+END_TEST
+
 START_TEST(versions)
 {
 	uint64_t oid[2], ticket;
@@ -650,6 +673,7 @@ Suite *suite_serve(void)
 	tcase_add_test(tc, reset_closes);
 	tcase_add_test(tc, cannot_remove);
 	tcase_add_test(tc, versions);
+	tcase_add_test(tc, cleared);
 	tcase_add_test(tc, fetch_full);
 	tcase_add_test(tc, prepare_again);
 	tcase_add_test(tc, lengths);

@@ -373,6 +373,27 @@ int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
     return begin_prepare(db, oid, seals, count, length, true, ticket);
 }
 
+/* --- clear ---------------------------------------------------------------- */
+
+int inktag_db_clear(InkTagDb *db, const InkTagDbOid *oid, uint64_t *ticket)
+{
+    uint64_t generation;
+    int64_t id;
+    int ret = ink_db_begin_object(db, oid, &id, &generation);
+
+    if (ret == 0) {
+        ret = ink_db_exec(db, "DELETE FROM pending WHERE object = ?1", "i", id);
+    }
+    if (ret == 0) {
+        ret = set_length(db, id, 0);
+    }
+    ret = ink_db_end(db, ret);
+    if (ret == 0) {
+        *ticket = generation;
+    }
+    return ret;
+}
+
 /* --- settle --------------------------------------------------------------- */
 
 static int settle_length(InkTagDb *db, int64_t id, int64_t ticket)

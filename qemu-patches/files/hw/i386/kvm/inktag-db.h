@@ -329,6 +329,13 @@ int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
                               const InkTagDbSeal *seals, uint32_t count,
                               const uint64_t *length, uint64_t *ticket);
 
+/**
+ * inktag_db_clear: the object has length 0 and no pages, settled at once
+ *
+ * No data need be durable for that. Whatever is pending is forgotten.
+ */
+int inktag_db_clear(InkTagDb *db, const InkTagDbOid *oid, uint64_t *ticket);
+
 /* All that this session has prepared up to this ticket is durable. */
 int inktag_db_settle(InkTagDb *db, const InkTagDbOid *oid, uint64_t ticket);
 

@@ -27,9 +27,11 @@ static void print_requests(Monitor *mon, const InkTagStoreRequests *r)
 {
     monitor_printf(mon, "requests:       names %" PRIu64 ", open %" PRIu64
                    ", release %" PRIu64 ", reserve %" PRIu64 ", fetch %" PRIu64
-                   ", prepare %" PRIu64 ", settle %" PRIu64 ", resolve %" PRIu64
+                   ", prepare %" PRIu64 ", settle %" PRIu64 ", clear %" PRIu64
+                   ", resolve %" PRIu64
                    ", failed %" PRIu64 "\n", r->name, r->open, r->release,
-                   r->reserve, r->fetch, r->prepare, r->settle, r->resolve,
+                   r->reserve, r->fetch, r->prepare, r->settle, r->clear,
+                   r->resolve,
                    r->failed);
 }
 

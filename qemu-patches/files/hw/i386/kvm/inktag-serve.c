@@ -366,6 +366,19 @@ static int serve_settle(InkTagServer *s, const struct kvm_inktag_store *request,
     return inktag_db_settle(s->db, &oid, request->value[0]);
 }
 
+static int serve_clear(InkTagServer *s, const struct kvm_inktag_store *request,
+                       struct kvm_inktag_store *answer)
+{
+    InkTagDbOid oid = oid_of(request);
+    uint64_t ticket;
+    int ret = inktag_db_clear(s->db, &oid, &ticket);
+
+    if (ret == 0) {
+        answer->value[0] = ticket;
+    }
+    return ret;
+}
+
 static int serve_resolve(InkTagServer *s,
                          const struct kvm_inktag_store *request,
                          struct kvm_inktag_store *answer)
@@ -408,6 +421,7 @@ static const struct {
     [KVM_INKTAG_STORE_FETCH] = { "fetch", serve_fetch },
     [KVM_INKTAG_STORE_PREPARE] = { "prepare", serve_prepare },
     [KVM_INKTAG_STORE_SETTLE] = { "settle", serve_settle },
+    [KVM_INKTAG_STORE_CLEAR] = { "clear", serve_clear },
     [KVM_INKTAG_STORE_RESOLVE] = { "resolve", serve_resolve },
 };
 

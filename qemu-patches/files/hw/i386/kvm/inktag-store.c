@@ -102,6 +102,7 @@ static InkTagStoreRequests *inktag_store_requests(const InkTagServer *server)
     r->fetch = server->served[KVM_INKTAG_STORE_FETCH];
     r->prepare = server->served[KVM_INKTAG_STORE_PREPARE];
     r->settle = server->served[KVM_INKTAG_STORE_SETTLE];
+    r->clear = server->served[KVM_INKTAG_STORE_CLEAR];
     r->resolve = server->served[KVM_INKTAG_STORE_RESOLVE];
     r->failed = server->failed;
     return r;
