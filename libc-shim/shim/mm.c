@@ -424,7 +424,7 @@ static long mm_protect(u32 t, u32 prot)
 
 	if (was == prot)
 		return 0;
-	if (d->kind == INKTAG_KIND_UNCLOAKED && prot & INKTAG_PROT_EXEC)
+	if ((d->kind == INKTAG_KIND_UNCLOAKED && prot & INKTAG_PROT_EXEC) || (what[t] & MM_READONLY && prot & INKTAG_PROT_WRITE))
 		return -EACCES;
 	if (was & ~prot) {
 		d->prot = was & prot;
@@ -486,7 +486,7 @@ static long mm_fill(u64 addr, u64 len, u32 prot, int fd, u64 offset)
 }
 
 /* serial: of the protected file, 0: it is none. */
-static long map(long nr, const u64 args[6], u64 serial)
+static long map(long nr, const u64 args[6], u64 serial, bool readonly)
 {
 	u64 addr = args[0], len = PAGE_UP(args[1]), flags = args[3], offset = args[5];
 	bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE), anonymous = flags & MAP_ANONYMOUS;
@@ -536,7 +536,7 @@ static long map(long nr, const u64 args[6], u64 serial)
 		if (prot & INKTAG_PROT_EXEC)
 			return shim_missing(nr, " of a file, shared and executable");
 		wish.kind = serial ? INKTAG_KIND_FILE : INKTAG_KIND_UNCLOAKED;
-		wish.what = serial ? MM_FILE : 0;
+		wish.what = serial ? MM_FILE | (readonly ? MM_READONLY : 0) : 0;
 		wish.fd = args[4];
 		wish.offset = offset;
 		wish.serial = serial;
@@ -555,12 +555,30 @@ static long map(long nr, const u64 args[6], u64 serial)
 
 long sys_mmap(long nr, const u64 args[6])
 {
-	return map(nr, args, 0);
+	return map(nr, args, 0, false);
 }
 
-long mm_map_file(const u64 args[6], u64 serial)
+long mm_map_file(const u64 args[6], u64 serial, bool readonly)
 {
-	return map(__NR_mmap, args, serial);
+	return map(__NR_mmap, args, serial, readonly);
+}
+
+u32 mm_files_in(u64 addr, u64 len, u64 *serials, u32 max)
+{
+	u32 t, i, n = 0;
+
+	for (t = mm_first(addr); t != NONE && desc(t)->addr < addr + len && n <= max; t = desc(t)->next) {
+		if (!(what[t] & MM_FILE))
+			continue;
+		for (i = 0; i < n && i < max && serials[i] != desc(t)->oid[0]; i++)
+			;
+		if (i < n)
+			continue;
+		if (n < max)
+			serials[n] = desc(t)->oid[0];
+		n++;
+	}
+	return n;
 }
 
 /* The kernel has moved or extended mapping t as *req says; the list follows. */

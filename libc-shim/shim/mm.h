@@ -11,6 +11,7 @@ enum {
 	MM_SHARED = 2,	/* of an object that children have, too */
 	MM_SEGMENT = 4,	/* a System V segment, from its start */
 	MM_FILE = 8,	/* of a protected file: INKTAG_KIND_FILE */
+	MM_READONLY = 16,	/* the program may not write to the file */
 };
 
 /*
@@ -42,7 +43,9 @@ void mm_shares_windows(void);
 u64 mm_serial(void);
 /* Is a part of the protected file mapped? */
 bool mm_has_file(u64 serial);
+/* Which ones are mapped in this range; more than max: too many. */
+u32 mm_files_in(u64 addr, u64 len, u64 *serials, u32 max);
 /* As sys_mmap(), a shared mapping of the protected file whose backing file is args[4]. */
-long mm_map_file(const u64 args[6], u64 serial);
+long mm_map_file(const u64 args[6], u64 serial, bool readonly);
 
 #endif

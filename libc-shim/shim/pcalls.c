@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/mman.h>
 #include "pcalls.h"
 
 /* By the descriptor that is the first argument. */
@@ -16,13 +17,32 @@ static pcall *const by_descriptor[CALL_COUNT] = {
 	[__NR_preadv2] = pio_vector, [__NR_pwritev2] = pio_vector,
 	[__NR_lseek] = pfd_lseek, [__NR_ftruncate] = pfd_length, [__NR_fallocate] = pfd_fallocate,
 	[__NR_fsync] = pfd_sync, [__NR_fdatasync] = pfd_sync, [__NR_sync_file_range] = pfd_sync,
-	[__NR_fstat] = pfd_stat,
+	[__NR_fstat] = pfd_stat, [__NR_flock] = pfd_flock, [__NR_ioctl] = pfd_ioctl,
 	[__NR_dup] = pfd_dup, [__NR_dup2] = pfd_dup, [__NR_dup3] = pfd_dup, [__NR_fcntl] = pfd_fcntl,
 };
 
 /* By paths, or whatever else there is. */
-static long (*const by_other[CALL_COUNT])(long nr, const u64 args[6]) = {
-	[__NR_open] = ppath_open, [__NR_openat] = ppath_open, [__NR_creat] = ppath_open,
+static pother *const by_other[CALL_COUNT] = {
+	[__NR_open] = ppath_open, [__NR_openat] = ppath_open, [__NR_creat] = ppath_creat, [__NR_openat2] = ppath_openat2,
+	[__NR_access] = ppath_attribute, [__NR_chmod] = ppath_attribute, [__NR_chown] = ppath_attribute,
+	[__NR_lchown] = ppath_attribute, [__NR_utime] = ppath_attribute, [__NR_utimes] = ppath_attribute,
+	[__NR_statfs] = ppath_attribute,
+	[__NR_getxattr] = ppath_attribute, [__NR_lgetxattr] = ppath_attribute, [__NR_setxattr] = ppath_attribute,
+	[__NR_lsetxattr] = ppath_attribute, [__NR_listxattr] = ppath_attribute, [__NR_llistxattr] = ppath_attribute,
+	[__NR_removexattr] = ppath_attribute, [__NR_lremovexattr] = ppath_attribute,
+	[__NR_faccessat] = ppath_attribute_at, [__NR_faccessat2] = ppath_attribute_at, [__NR_fchmodat] = ppath_attribute_at,
+	[__NR_fchownat] = ppath_attribute_at, [__NR_futimesat] = ppath_attribute_at, [__NR_utimensat] = ppath_attribute_at,
+	[__NR_stat] = ppath_stat, [__NR_lstat] = ppath_stat, [__NR_newfstatat] = ppath_stat, [__NR_statx] = ppath_stat,
+	[__NR_truncate] = ppath_truncate,
+	[__NR_rename] = ppath_rename, [__NR_renameat] = ppath_renameat, [__NR_renameat2] = ppath_renameat,
+	[__NR_link] = ppath_link, [__NR_linkat] = ppath_linkat, [__NR_unlink] = ppath_unlink, [__NR_unlinkat] = ppath_unlinkat,
+	[__NR_mkdir] = ppath_mkdir, [__NR_mkdirat] = ppath_mkdir, [__NR_rmdir] = ppath_rmdir,
+	[__NR_symlink] = ppath_make, [__NR_symlinkat] = ppath_make, [__NR_mknod] = ppath_make, [__NR_mknodat] = ppath_make,
+	[__NR_readlink] = ppath_readlink, [__NR_readlinkat] = ppath_readlink,
+	[__NR_chdir] = ppath_chdir, [__NR_fchdir] = ppath_fchdir,
+	[__NR_chroot] = ppath_chroot, [__NR_pivot_root] = ppath_chroot,
+	[__NR_sendfile] = pio_sendfile, [__NR_splice] = pio_splice, [__NR_copy_file_range] = pio_splice,
+	[__NR_msync] = pmap_msync,
 };
 
 /* A number that was closed may be another thread's at once: so ours goes before, and a new one's comes after. */
@@ -34,7 +54,7 @@ static void before(long nr, const u64 args[6])
 		pfd_forget(args[0], args[1]);
 }
 
-/* Of a descriptor that is not a file's: a directory's path goes with it; what was a file's number is no more. */
+/* Of a descriptor that is no file's: a directory's path goes with it; what was a file's number is no more. */
 static void after(long nr, const u64 args[6], long r)
 {
 	const bool dup = nr == __NR_dup || nr == __NR_dup2 || nr == __NR_dup3;
@@ -43,31 +63,32 @@ static void after(long nr, const u64 args[6], long r)
 		pfd_copy(args[0], r);
 }
 
-bool protect_call(long nr, const u64 args[6], long *result)
+static bool on_descriptor(int fd, pcall *call, long nr, const u64 args[6], long *result)
 {
 	struct popen o;
-	enum pkind kind;
-	long r;
+	const enum pkind kind = pfd_get(fd, &o);
 
+	if (kind == PFD_LOST)
+		*result = -EIO;
+	if (kind == PFD_FILE) {
+		*result = call(nr, args, &o);
+		pfd_put(&o);
+	}
+	return kind == PFD_LOST || (kind == PFD_FILE && *result != PNOT_OURS);
+}
+
+bool protect_call(long nr, const u64 args[6], long *result)
+{
 	if (by_other[nr]) {
-		r = pstate_make();
-		*result = r ? r : by_other[nr](nr, args);
+		*result = pstate_make();
+		if (!*result)
+			*result = by_other[nr](nr, args);
 		return *result != PNOT_OURS;
 	}
+	if (nr == __NR_mmap)
+		return !(args[3] & MAP_ANONYMOUS) && on_descriptor(args[4], pmap_mmap, nr, args, result);
 	before(nr, args);
-	if (by_descriptor[nr]) {
-		kind = pfd_get(args[0], &o);
-		if (kind == PFD_LOST) {
-			*result = -EIO;
-			return true;
-		}
-		if (kind == PFD_FILE) {
-			*result = by_descriptor[nr](nr, args, &o);
-			pfd_put(&o);
-			return *result != PNOT_OURS;
-		}
-	}
-	return false;
+	return by_descriptor[nr] && on_descriptor(args[0], by_descriptor[nr], nr, args, result);
 }
 
 void protect_called(long nr, const u64 args[6], long r)

@@ -16,9 +16,20 @@ long pio_move(struct popen *o, struct pvec *v, u64 len, u64 offset, u32 flags, b
 pcall pio_rw, pio_vector;
 
 /* pfd.c */
-pcall pfd_lseek, pfd_length, pfd_fallocate, pfd_sync, pfd_stat, pfd_close, pfd_dup, pfd_fcntl;
+pcall pfd_lseek, pfd_length, pfd_fallocate, pfd_sync, pfd_dup, pfd_fcntl, pfd_flock, pfd_ioctl;
 
-/* ppath.c: calls with paths. */
-long ppath_open(long nr, const u64 args[6]);
+/* pmap.c */
+pcall pmap_mmap;
+
+/* Those that are found by something else than their first argument: 0, PNOT_OURS, ... as above. */
+typedef long pother(long nr, const u64 args[6]);
+
+pother pio_sendfile, pio_splice, pmap_msync;
+
+/* ppath.c */
+pcall pfd_stat;
+pother ppath_open, ppath_creat, ppath_openat2, ppath_attribute, ppath_attribute_at, ppath_stat, ppath_truncate;
+pother ppath_rename, ppath_renameat, ppath_link, ppath_linkat, ppath_unlink, ppath_unlinkat, ppath_mkdir, ppath_rmdir;
+pother ppath_make, ppath_readlink, ppath_chdir, ppath_fchdir, ppath_chroot;
 
 #endif

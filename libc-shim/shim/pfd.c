@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* pfd.c - protected files: the calls with a descriptor that move no data. */
 #include <asm/ioctls.h>
-#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/falloc.h>
@@ -106,24 +105,6 @@ long pfd_sync(long nr, const u64 args[6], struct popen *o)
 	return pfile_sync(o);
 }
 
-/* fstat: the hypervisor's length, all else is the backing file's. */
-long pfd_stat(long nr, const u64 args[6], struct popen *o)
-{
-	struct stat st;
-	const u64 given[6] = { args[0], (u64)&st };
-	long length, r;
-
-	if (!user_range_ok(args[1], sizeof(st)))
-		return -EFAULT;
-	r = marshal_call(__NR_fstat, &call_table[__NR_fstat], given);
-	length = r ? r : pfile_length(o);
-	if (length < 0)
-		return length;
-	st.st_size = length;
-	st.st_blocks = (length + 511) / 512;
-	return pcopy((void *)args[1], &st, sizeof(st)) ? -EFAULT : 0;
-}
-
 /* dup, dup2, dup3: what an exec does not close is the kernel's, and the next program's. */
 long pfd_dup(long nr, const u64 args[6], struct popen *o)
 {
@@ -206,6 +187,35 @@ long pfd_fcntl(long nr, const u64 args[6], struct popen *o)
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return set_lock(args, o);
+	}
+	return PNOT_OURS;
+}
+
+long pfd_flock(long nr, const u64 args[6], struct popen *o)
+{
+	long r = marshal_call(nr, &call_table[nr], args);
+
+	__atomic_store_n(&o->common->length, PLENGTH_UNKNOWN, __ATOMIC_SEQ_CST);
+	return r;
+}
+
+long pfd_ioctl(long nr, const u64 args[6], struct popen *o)
+{
+	long length;
+	int left;
+
+	switch ((u32)args[1]) {
+	case FIONREAD:
+		length = pfile_length(o);
+		if (length < 0)
+			return length;
+		length -= o->desc->offset;
+		left = length < 0 ? 0 : length > 0x7fffffff ? 0x7fffffff : length;
+		return user_range_ok(args[2], sizeof(left)) && !pcopy((void *)args[2], &left, sizeof(left)) ? 0 : -EFAULT;
+	case FICLONE:
+	case FICLONERANGE:
+	case FIDEDUPERANGE:
+		return -EOPNOTSUPP;
 	}
 	return PNOT_OURS;
 }

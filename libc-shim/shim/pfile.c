@@ -407,7 +407,7 @@ long pfile_zero(struct popen *o, u64 offset, u64 len)
 static long sync_home(const struct pfile *f)
 {
 	const u64 home = protect_home(f->prefix);
-	const char name[] = ".inktag";
+	static const char name[] = PROTECT_HOME;
 	u64 mark = arena_mark();
 	char *in = arena_alloc(home + sizeof(name));
 	long fd = -ENOMEM, r;

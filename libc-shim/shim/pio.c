@@ -8,6 +8,7 @@
 #include "pcalls.h"
 
 #define RW_MAX	0x7ffff000UL	/* as Linux: the most that one call moves */
+#define PIECE	0x10000UL
 #define NOWHERE	(~0UL)		/* no offset given: the description's */
 
 static bool may(const struct popen *o, bool is_read)
@@ -116,4 +117,129 @@ long pio_vector(long nr, const u64 args[6], struct popen *o)
 		return -EOPNOTSUPP;
 	r = vector_length(args[1], args[2], &total);
 	return r ? r : pio_move(o, &v, total, at ? args[3] : NOWHERE, flags, is_read);
+}
+
+/* --- from file to file -------------------------------------------------------------------------------------- */
+
+/* One side of a copy. */
+struct side {
+	struct popen o;
+	bool ours;
+	int fd;
+	u64 user;	/* where the program has its offset; 0: it is the description's */
+	s64 offset;
+};
+
+static long side_open(struct side *s, int fd, u64 user)
+{
+	const enum pkind kind = pfd_get(fd, &s->o);
+
+	s->fd = fd;
+	s->user = user;
+	s->ours = kind == PFD_FILE;
+	if (kind == PFD_LOST)
+		return -EIO;
+	if (user && (!user_range_ok(user, sizeof(s->offset)) || pcopy(&s->offset, (const void *)user, sizeof(s->offset))))
+		return -EFAULT;
+	return user && s->offset < 0 ? -EINVAL : 0;
+}
+
+static void side_close(struct side *s)
+{
+	if (s->ours)
+		pfd_put(&s->o);
+}
+
+static long side_move(struct side *s, void *buf, u64 len, bool is_read)
+{
+	struct pvec v = pvec_of((u64)buf, len);
+	long nr, r;
+
+	if (s->ours) {
+		r = pio_move(&s->o, &v, len, s->user ? (u64)s->offset : NOWHERE, 0, is_read);
+	} else {
+		nr = s->user ? is_read ? __NR_pread64 : __NR_pwrite64 : is_read ? __NR_read : __NR_write;
+		r = checked(nr, hc_syscall(nr, s->fd, (u64)buf, len, s->user ? s->offset : 0, 0, 0), len);
+	}
+	if (r > 0 && s->user)
+		s->offset += r;
+	return r;
+}
+
+/* The other side took less: the next read gives the rest again. */
+static void side_back(struct side *s, u64 n)
+{
+	if (s->user) {
+		s->offset -= n;
+	} else if (s->ours) {
+		plock_take(&s->o.desc->lock);
+		s->o.desc->offset -= n;
+		plock_give(&s->o.desc->lock);
+	}
+}
+
+/* Between two protected files nothing passes through memory that the kernel sees. */
+static long copy_sides(struct side *in, struct side *out, u64 len)
+{
+	u64 mark = arena_mark(), done = 0, n, size;
+	struct pbuf *b = in->ours && out->ours ? pbuf_take() : NULL;
+	char *buf = b ? b->both : in->ours && out->ours ? NULL : arena_alloc(PIECE);
+	long r = buf ? 0 : -ENOMEM, w;
+
+	size = b ? sizeof(b->both) : PIECE;
+	while (buf && done < len) {
+		n = len - done < size ? len - done : size;
+		r = side_move(in, buf, n, true);
+		if (r <= 0)
+			break;
+		w = side_move(out, buf, r, false);
+		if (w < r)
+			side_back(in, r - (w > 0 ? w : 0));
+		done += w > 0 ? w : 0;
+		if (w < r || (u64)r < n) {
+			r = w;
+			break;
+		}
+	}
+	if (b)
+		pbuf_give(b);
+	arena_release(mark);
+	return done ? (long)done : r;
+}
+
+static long copy_between(int from, u64 from_offset, int to, u64 to_offset, u64 len)
+{
+	struct side in = { .ours = false }, out = { .ours = false };
+	long r = side_open(&in, from, from_offset);
+
+	if (!r)
+		r = side_open(&out, to, to_offset);
+	if (!r && ((in.ours && !may(&in.o, true)) || (out.ours && !may(&out.o, false))))
+		r = -EBADF;
+	if (!r)
+		r = copy_sides(&in, &out, len < RW_MAX ? len : RW_MAX);
+	if (r > 0 && ((in.user && pcopy((void *)in.user, &in.offset, sizeof(in.offset))) ||
+		      (out.user && pcopy((void *)out.user, &out.offset, sizeof(out.offset)))))
+		r = -EFAULT;
+	side_close(&in);
+	side_close(&out);
+	return r;
+}
+
+/* sendfile: to, from, where, how many */
+long pio_sendfile(long nr, const u64 args[6])
+{
+	if (!pfd_may_be(args[0]) && !pfd_may_be(args[1]))
+		return PNOT_OURS;
+	return copy_between(args[1], args[2], args[0], 0, args[3]);
+}
+
+/* splice, copy_file_range: from, where, to, where, how many */
+long pio_splice(long nr, const u64 args[6])
+{
+	if (!pfd_may_be(args[0]) && !pfd_may_be(args[2]))
+		return PNOT_OURS;
+	if (nr == __NR_copy_file_range && args[5])
+		return -EINVAL;
+	return copy_between(args[0], args[1], args[2], args[3], args[4]);
 }

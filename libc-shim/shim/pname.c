@@ -8,7 +8,7 @@
 #include <linux/fcntl.h>
 #include "protect.h"
 
-#define HOME		".inktag/"
+#define HOME		PROTECT_HOME "/"
 #define OID_DIGITS	32
 
 /* The hypervisor looks at what is mapped; a copy that was swapped out is not. */

@@ -10,7 +10,6 @@
 #include <linux/fcntl.h>
 #include "protect.h"
 
-#define HOME	".inktag"
 
 /* Appends the components of path. -ENAMETOOLONG. */
 static long append(char *to, const char *path, bool *directory)
@@ -95,8 +94,9 @@ static long cwd_into(char *to)
 void protect_went(const char *path)
 {
 	lock(&protect_lock);
-	memcpy(pstate->cwd, path, shim_strnlen(path, PATH_MAX - 1) + 1);
-	pstate->has_cwd = true;
+	if (path)
+		memcpy(pstate->cwd, path, shim_strnlen(path, PATH_MAX - 1) + 1);
+	pstate->has_cwd = path;
 	unlock(&protect_lock);
 }
 
@@ -129,6 +129,18 @@ bool protect_is_home(const char *path)
 	return false;
 }
 
+bool protect_hides(int fd)
+{
+	bool hides;
+
+	if (!pfd_may_be(fd))
+		return false;
+	lock(&protect_lock);
+	hides = pstate->fd[fd].kind == PFD_DIR && protect_is_home(pstate->dir[pstate->fd[fd].index].path);
+	unlock(&protect_lock);
+	return hides;
+}
+
 static bool begins(const char *path, const char *with)
 {
 	while (*with && *path == *with) {
@@ -153,7 +165,33 @@ static bool is_in_home(const char *path, const char *prefix)
 {
 	const char *in = path + protect_home(prefix);
 
-	return begins(in, HOME) && (!in[sizeof(HOME) - 1] || in[sizeof(HOME) - 1] == '/');
+	return begins(in, PROTECT_HOME) && (!in[sizeof(PROTECT_HOME) - 1] || in[sizeof(PROTECT_HOME) - 1] == '/');
+}
+
+/* The number in /proc/.../fd/N, /dev/fd/N; -1: it is no such path. To open one would be to get at a backing file itself. */
+static long descriptor_of(const char *path)
+{
+	const char *digits = NULL;
+	long fd = 0;
+	u32 i;
+
+	if (!begins(path, "/proc/") && !begins(path, "/dev/fd/"))
+		return -1;
+	for (i = 0; path[i]; i++)
+		if (begins(path + i, "/fd/"))
+			digits = path + i + 4;
+	if (!digits || !*digits)
+		return -1;
+	for (; *digits >= '0' && *digits <= '9' && fd < PFDS; digits++)
+		fd = fd * 10 + (*digits - '0');
+	return *digits ? -1 : fd;
+}
+
+static bool is_way_around(const char *path)
+{
+	const long fd = descriptor_of(path);
+
+	return fd >= 0 && protect_has(fd);
 }
 
 long protect_path(struct pbuf *b, int i, int dir, u64 addr, struct ppath *p)
@@ -186,5 +224,7 @@ long protect_path(struct pbuf *b, int i, int dir, u64 addr, struct ppath *p)
 	}
 	p->at = to;
 	p->prefix = prefix_of(to);
+	if (is_way_around(to))
+		return -EACCES;
 	return p->prefix && is_in_home(to, p->prefix) ? -ENOENT : 0;
 }

@@ -8,7 +8,7 @@
  *	pfile.c     a file: windows, length, copies, sync
  *	pname.c     names: the store's, and the backing files that belong to them
  *	pcalls.c    the system calls: which mean another thing; pio.c: those that move data; pfd.c: others with a
- *	            descriptor; ppath.c: those with paths
+ *	            descriptor; ppath.c: those with paths; pmap.c: mmap, msync
  *	pcopy.S     copies that may fail
  *
  * A program without prefixes has none of this: protect_on() is false, and no table is made.
@@ -32,6 +32,8 @@
 
 #include <linux/limits.h>
 #include "shim.h"
+
+#define PROTECT_HOME	".inktag"	/* the directory of the backing files, in that of their prefix */
 
 #define PWINDOW_SIZE	0x100000UL
 #define PWINDOWS	32		/* in a process at once */
@@ -73,14 +75,16 @@ _Static_assert(2 * PATH_MAX <= INKTAG_NAME_MAX, "two paths in a hypercall");
 
 /*
  * The i-th path of a call, relative to dir (AT_FDCWD; or a descriptor). -EFAULT, -ENAMETOOLONG, -ENOENT of an empty one;
- * -ENOTDIR: the descriptor is no directory that the program opened by a path.
+ * -ENOTDIR: the descriptor is no directory that the program opened by a path. -EACCES: a way around to a backing file.
  */
 long protect_path(struct pbuf *b, int i, int dir, u64 addr, struct ppath *p);
 /* The directory of a prefix: how many of its bytes, with the slash at the end. */
 u64 protect_home(const char *prefix);
 /* Is the directory with this path that of a prefix? */
 bool protect_is_home(const char *path);
-/* The process goes to this directory. */
+/* Is the descriptor that of a directory with a PROTECT_HOME in it? */
+bool protect_hides(int fd);
+/* The process goes to this directory; NULL: it is not known to which. */
 void protect_went(const char *path);
 
 /* --- pstate.c: this process ------------------------------------------------------------------------------- */
@@ -150,6 +154,12 @@ static inline bool pfd_may_be(u64 fd)
 {
 	return __atomic_load_n(&pstate, __ATOMIC_ACQUIRE) && (u32)fd < PFDS && pstate->fd[(u32)fd].kind != PFD_NONE;
 }
+/* Is it a protected file's? */
+static inline bool protect_has(int fd)
+{
+	return pfd_may_be(fd) && pstate->fd[(u32)fd].kind != PFD_DIR;
+}
+
 /* The new descriptor is a directory's, with this path; or of this file, which gets a description with these flags. */
 long pfd_add_dir(int fd, const char *path);
 long pfd_add_file(int fd, struct pfile *f, u32 flags);
@@ -163,8 +173,11 @@ long protect_fork(void);
 void protect_not_forked(void);
 void protect_forked(void);
 
-/* One more user, or one less. Without the lock. */
-void pfile_use(struct pfile *f);
+/* A file that is open for writing already; as pfd_get(), but of no description. */
+bool pfile_find(const u64 oid[2], struct popen *o);
+/* ... of which a part is mapped; o->fd: -1, there is no descriptor. False: not any more. */
+bool pfile_of_mapping(u64 serial, struct popen *o);
+/* One user less. */
 void pfile_put(struct pfile *f);
 /* mm.c, with mm_lock: no part of it is mapped any more; its name among futexes. */
 void pfile_unmapped(u64 serial);

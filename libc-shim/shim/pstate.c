@@ -124,13 +124,6 @@ u64 pfile_name(u64 serial)
 	return f ? f->oid[0] ^ f->oid[1] : 0;
 }
 
-void pfile_use(struct pfile *f)
-{
-	lock(&protect_lock);
-	f->users++;
-	unlock(&protect_lock);
-}
-
 void pfile_put(struct pfile *f)
 {
 	lock(&protect_lock);
@@ -230,6 +223,44 @@ enum pkind pfd_get(int fd, struct popen *o)
 void pfd_put(struct popen *o)
 {
 	pfile_put(o->file);
+}
+
+/* With the lock: of a file that is in use. */
+static void use(struct pfile *f, struct popen *o)
+{
+	*o = (struct popen){ .file = f, .common = pcommon_file(f->common), .fd = f->fd };
+	f->users++;
+}
+
+bool pfile_find(const u64 oid[2], struct popen *o)
+{
+	bool found = false;
+	struct pfile *f;
+
+	lock(&protect_lock);
+	for (f = pstate->file; !found && f < pstate->file + PFILES; f++) {
+		found = f->serial && f->fd >= 0 && f->writable && f->oid[0] == oid[0] && f->oid[1] == oid[1];
+		if (found)
+			use(f, o);
+	}
+	unlock(&protect_lock);
+	return found;
+}
+
+bool pfile_of_mapping(u64 serial, struct popen *o)
+{
+	struct pfile *f;
+
+	lock(&protect_lock);
+	lock(&mm_lock);
+	f = file_of(serial);
+	if (f) {
+		f->held = true;
+		use(f, o);
+	}
+	unlock(&mm_lock);
+	unlock(&protect_lock);
+	return f;
 }
 
 static struct pfile *file_at(int fd)

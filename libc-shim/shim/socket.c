@@ -10,7 +10,7 @@
 #include <linux/tcp.h>
 #include <linux/time.h>
 #include <linux/uio.h>
-#include "shim.h"
+#include "protect.h"
 
 #define SOCK_STREAM	1
 #define SCM_RIGHTS	1
@@ -98,6 +98,25 @@ static bool control_ok(struct msghdr *m)
 	return true;
 }
 
+/* Does it give a protected file away? Who gets the descriptor would read and write the backing file itself. */
+static bool gives_file(const struct msghdr *m)
+{
+	const struct cmsghdr *c;
+	u64 at, i;
+
+	for (at = 0; m->controllen - at >= sizeof(*c); at += CMSG_ALIGN(c->len)) {
+		c = (const void *)(m->control + at);
+		if (c->len < sizeof(*c) || c->len > m->controllen - at)
+			return false;
+		for (i = 0; c->level == SOL_SOCKET && c->type == SCM_RIGHTS && i < (c->len - sizeof(*c)) / sizeof(int); i++)
+			if (protect_has(((const int *)(c + 1))[i]))
+				return true;
+		if (CMSG_ALIGN(c->len) >= m->controllen - at)
+			break;
+	}
+	return false;
+}
+
 /* --- messages ------------------------------------------------------------------------------------------ */
 
 /* The program's header, copied once; what it points to is in its memory. */
@@ -183,6 +202,8 @@ static long send_message(long nr, int fd, const struct msghdr *msg, u64 total, u
 		return -ENOBUFS;
 	if (n < total && !is_stream(fd))
 		return -EMSGSIZE;
+	if (protect_on() && gives_file(&m))
+		return -EPERM;
 	if (!wire_alloc(&w, &m, n)) {
 		arena_release(mark);
 		return -ENOMEM;

@@ -175,8 +175,11 @@ long hc_file_open(u64 serial, const u64 oid[2])
 	having[i].serial = serial;
 	having[i].file = file;
 	store->file[file].opened++;
-	if (store->file[file].fd < 0)
-		store->file[file].fd = fcntl(open(backing(&store->file[file]), O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, 900);
+	if (store->file[file].fd < 0) {
+		i = open(backing(&store->file[file]), O_RDWR | O_CLOEXEC);
+		store->file[file].fd = fcntl(i, F_DUPFD_CLOEXEC, 900);
+		close(i);
+	}
 	return 0;
 }
 

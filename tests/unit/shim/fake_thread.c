@@ -44,6 +44,15 @@ void fake_thread(void)
 	become(&own);
 }
 
+void fake_arena(u64 at, u64 size)
+{
+	struct thread *t = self();
+
+	t->arena = t->arena_first = t->arena_next = at;
+	t->arena_end = at + size;
+	t->tid = 1 + at % 0x10000019;
+}
+
 void fake_process(u64 hap, u32 tid)
 {
 	fake_hap(hap);

@@ -10,9 +10,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/file.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "unit_files.h"
+#include "protect.h"
 
 #define MIB	0x100000UL
 #define FILE_A	"/data/a"
@@ -509,6 +512,282 @@ START_TEST(refused_by_the_store)
 }
 END_TEST
 
+/* --- in the program's memory -------------------------------------------------------------------------------- */
+
+START_TEST(mapped_shared)
+{
+	u64 synced;
+	u8 *at, *second;
+	int fd, ro;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	fill(big, 3 * PAGE, 1);
+	must_be(call(SYS_write, fd, (u64)big, 3 * PAGE) == 3 * PAGE);
+	at = (u8 *)call(SYS_mmap, 0, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, PAGE);
+	must_be(!IS_ERR(at) && !memcmp(at, big + PAGE, 2 * PAGE));
+	must_be(mm_list.d[desc_find(&mm_list, (u64)at)].kind == INKTAG_KIND_FILE && mm_list.d[desc_find(&mm_list, (u64)at)].index == 1);
+	at[5] = 'x';
+	must_be(call(SYS_pread64, fd, (u64)back, 1, PAGE + 5) == 1 && back[0] == 'x');
+	must_be(call(SYS_pwrite64, fd, (u64)"y", 1, PAGE + 6) == 1 && at[6] == 'y');
+	synced = a()->settled;
+	must_be(call(SYS_msync, (u64)at, PAGE, MS_ASYNC) == 0 && a()->settled == synced);
+	must_be(call(SYS_msync, (u64)at, PAGE, MS_SYNC) == 0 && a()->settled != synced);
+	/* What a mapping shows stays when it is cut, and when pages are given back. */
+	must_be(call(SYS_madvise, (u64)at, PAGE, MADV_DONTNEED) == 0 && at[5] == 'x');
+	must_be(call(SYS_munmap, (u64)at, PAGE) == 0 && at[PAGE + 1] == big[2 * PAGE + 1]);
+	must_be(mm_list.d[desc_find(&mm_list, (u64)at + PAGE)].index == 2);
+	/* The file is the process's while it is mapped, closed or not. */
+	must_be(call(SYS_close, fd) == 0 && a()->opened == 1 && call(SYS_msync, (u64)at + PAGE, PAGE, MS_SYNC) == 0);
+	fd = open_a(O_RDWR);
+	second = (u8 *)call(SYS_mmap, 0, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	must_be(!IS_ERR(second) && a()->opened == 1 && second[0] == big[0]);
+	must_be(call(SYS_close, fd) == 0 && call(SYS_munmap, (u64)at + PAGE, PAGE) == 0 && a()->opened == 1);
+	must_be(call(SYS_munmap, (u64)second, PAGE) == 0 && a()->opened == 0);
+	ro = open_a(O_RDONLY);
+	must_be(call(SYS_mmap, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ro, 0) == -EACCES);
+	at = (u8 *)call(SYS_mmap, 0, PAGE, PROT_READ, MAP_SHARED, ro, 0);
+	must_be(!IS_ERR(at) && call(SYS_mprotect, (u64)at, PAGE, PROT_READ | PROT_WRITE) == -EACCES);
+	must_be(call(SYS_mmap, 0, PAGE, PROT_READ, MAP_SHARED, open_a(O_WRONLY), 0) == -EACCES);
+	must_be(call(SYS_mmap, 0, PAGE, PROT_READ, MAP_SHARED, ro, 5) == -EINVAL && call(SYS_mmap, 0, 0, PROT_READ, MAP_SHARED, ro, 0) == -EINVAL);
+}
+END_TEST
+
+START_TEST(mapped_private)
+{
+	u8 *at;
+	int fd;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	fill(big, PAGE + 100, 1);
+	must_be(call(SYS_write, fd, (u64)big, PAGE + 100) == PAGE + 100);
+	at = (u8 *)call(SYS_mmap, 0, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	must_be(!IS_ERR(at) && !memcmp(at, big, PAGE + 100) && !at[PAGE + 100] && !at[3 * PAGE - 1]);
+	must_be(mm_list.d[desc_find(&mm_list, (u64)at)].kind == INKTAG_KIND_PRIVATE);
+	at[0] = 'x';
+	must_be(call(SYS_pread64, fd, (u64)back, 1, 0) == 1 && back[0] == big[0]);
+	must_be(call(SYS_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE, open_a(O_WRONLY), 0) == -EACCES);
+}
+END_TEST
+
+/* The program's own pointer may be one of these. */
+START_TEST(from_a_mapping)
+{
+	u8 *at;
+	int fd;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	must_be(call(SYS_ftruncate, fd, 4 * PAGE) == 0);
+	at = (u8 *)call(SYS_mmap, 0, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memset(at, 'm', PAGE);
+	must_be(call(SYS_pwrite64, fd, (u64)at, PAGE, 2 * PAGE) == PAGE && at[3 * PAGE - 1] == 'm');
+	cut_backing(PAGE);
+	must_be(call(SYS_pwrite64, fd, (u64)at + PAGE, PAGE, 0) == -EFAULT);
+}
+END_TEST
+
+/* --- from file to file --------------------------------------------------------------------------------------- */
+
+static bool sees_secret;
+
+static void look(long nr, const u64 args[6], long r)
+{
+	sees_secret |= memmem((void *)INKTAG_ARENA_BASE, INKTAG_ARENA_SIZE - PAGE, "SECRET", 6) != NULL;
+}
+
+START_TEST(copied)
+{
+	s64 from = 4, to = 2;
+	int fd, b, plain, ends[2];
+
+	fake_files();
+	plain = call(SYS_open, (u64)"/other/plain", O_RDWR | O_CREAT, 0644);
+	fd = open_a(O_RDWR | O_CREAT);
+	b = call(SYS_open, (u64)"/data/b", O_RDWR | O_CREAT, 0644);
+	must_be(call(SYS_write, fd, (u64)"a SECRET text", 13) == 13);
+	disk.after = look;
+	memset((void *)ARENA_BUF, 0, 4096);
+	must_be(call(SYS_copy_file_range, fd, (u64)&from, b, (u64)&to, 100, 0) == 9 && from == 13 && to == 11 && !sees_secret);
+	must_be(call(SYS_pread64, b, (u64)back, 99, 0) == 11 && !memcmp(back, "\0\0CRET text", 11));
+	must_be(call(SYS_copy_file_range, fd, 0, b, 0, 100, 1) == -EINVAL);
+	must_be(call(SYS_lseek, fd, 2, SEEK_SET) == 2 && call(SYS_sendfile, plain, fd, 0, 100) == 11 && sees_secret);
+	must_be(call(SYS_lseek, fd, 0, SEEK_CUR) == 13 && pread(plain, back, 99, 0) == 11 && !memcmp(back, "SECRET text", 11));
+	must_be(!pipe(ends) && write(ends[1], "from a pipe", 11) == 11);
+	must_be(call(SYS_splice, ends[0], 0, fd, (u64)&(s64){ 0 }, 100, 0) == 11);
+	must_be(call(SYS_pread64, fd, (u64)back, 99, 0) == 13 && !memcmp(back, "from a pipext", 13));
+	must_be(call(SYS_splice, fd, (u64)&(s64){ 5 }, ends[1], 0, 6, 0) == 6 && read(ends[0], back, 99) == 6 && !memcmp(back, "a pipe", 6));
+	/* What the pipe has no room for was not read. */
+	must_be(!fcntl(ends[1], F_SETFL, O_NONBLOCK) && fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096);
+	fill(big, 9000, 1);
+	must_be(call(SYS_pwrite64, fd, (u64)big, 9000, 0) == 9000 && call(SYS_lseek, fd, 0, SEEK_SET) == 0);
+	must_be(call(SYS_splice, fd, 0, ends[1], 0, 9000, 0) == 4096 && call(SYS_lseek, fd, 0, SEEK_CUR) == 4096);
+	must_be(call(SYS_sendfile, call(SYS_open, (u64)FILE_A, O_RDONLY), plain, 0, 5) == -EBADF);
+}
+END_TEST
+
+START_TEST(locked)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_END, .l_start = -2, .l_len = 1 };
+	u64 gets;
+	int fd;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	must_be(call(SYS_write, fd, (u64)"abcdef", 6) == 6);
+	/* Another HAP makes it shorter, which only a lock lets us see at once. */
+	a()->length = 3;
+	must_be(call(SYS_pread64, fd, (u64)back, 6, 0) == 6 && call(SYS_flock, fd, LOCK_EX) == 0 && call(SYS_pread64, fd, (u64)back, 6, 0) == 3);
+	a()->length = 2;
+	must_be(call(SYS_fcntl, fd, F_SETLK, (u64)&fl) == 0 && fl.l_start == -2 && call(SYS_pread64, fd, (u64)back, 6, 0) == 2);
+	fl = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	must_be(!fcntl(open(backing(a()), O_RDWR), F_OFD_GETLK, &fl) && fl.l_type == F_WRLCK && fl.l_start == 0 && fl.l_len == 1);
+	/* What it has made longer, we see at once in any case. */
+	a()->length = 5;
+	gets = a()->gets;
+	must_be(call(SYS_pread64, fd, (u64)back, 6, 0) == 5 && a()->gets == gets + 1);
+	a()->length = 1;
+	must_be(call(SYS_pwrite64, fd, (u64)"z", 1, 3) == 1 && a()->length == 4);
+}
+END_TEST
+
+/* --- several at once ------------------------------------------------------------------------------------------ */
+
+static long real_fork(const struct clone *clone)
+{
+	pid_t pid = fork();
+
+	fake.living |= 1 << 2;
+	if (!pid)
+		fake.hap = 2;
+	return pid;
+}
+
+static int ended_as(pid_t pid)
+{
+	int status;
+
+	must_be(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Offsets and flags are the description's, whoever has it; appends of several processes do not meet. */
+START_TEST(forked)
+{
+	const int n = 300;
+	char buf[16];
+	long pid, i;
+	int fd, log;
+
+	fake_files();
+	fake.clone = real_fork;
+	fd = open_a(O_RDWR | O_CREAT);
+	log = call(SYS_open, (u64)"/data/log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+	must_be(call(SYS_write, fd, (u64)"0123456789", 10) == 10 && call(SYS_lseek, fd, 2, SEEK_SET) == 2);
+	pid = call(SYS_fork);
+	must(pid >= 0, "fork: %ld", pid);
+	if (!pid) {
+		must_be(call(SYS_read, fd, (u64)buf, 3) == 3 && !memcmp(buf, "234", 3));
+		must_be(call(SYS_pwrite64, fd, (u64)"longer by the child", 19, 10) == 19);
+		for (i = 0; i < n; i++)
+			must_be(call(SYS_write, log, (u64)"CHILD...\n", 9) == 9);
+		must_be(call(SYS_close, fd) == 0 && call(SYS_close, log) == 0);
+		_exit(7);
+	}
+	for (i = 0; i < n; i++)
+		must_be(call(SYS_write, log, (u64)"PARENT..\n", 9) == 9);
+	must_be(ended_as(pid) == 7);
+	must_be(call(SYS_read, fd, (u64)buf, 2) == 2 && !memcmp(buf, "56", 2));
+	must_be(call(SYS_pread64, fd, (u64)back, 100, 0) == 29 && !memcmp(back + 10, "longer by", 9));
+	log = call(SYS_open, (u64)"/data/log", O_RDONLY);
+	must_be(call(SYS_read, log, (u64)back, sizeof(back)) == 2 * n * 9);
+	for (i = 0; i < 2 * n; i++)
+		must(!memcmp(back + i * 9, "CHILD...\n", 9) || !memcmp(back + i * 9, "PARENT..\n", 9), "line %ld", i);
+}
+END_TEST
+
+/* What a process had that was killed is free again, and the lock that it held. */
+START_TEST(killed)
+{
+	long pid, fd, other, i;
+
+	fake_files();
+	fake.clone = real_fork;
+	fd = open_a(O_RDWR | O_CREAT);
+	must_be(call(SYS_write, fd, (u64)"abc", 3) == 3);
+	pid = call(SYS_fork);
+	if (!pid) {
+		for (i = 0; i < 900; i++)
+			must_be(call(SYS_dup, call(SYS_open, (u64)FILE_A, O_RDONLY)) > 0 || i > 400);
+		plock_take(&pcommon_file(0)->lock);
+		pcommon_file(0)->length = 77;
+		_exit(9);
+	}
+	must_be(ended_as(pid) == 9);
+	fake.living = 1 << 1;
+	must_be(call(SYS_pwrite64, fd, (u64)"d", 1, 3) == 1 && call(SYS_pread64, fd, (u64)back, 90, 0) == 4);
+	for (i = 0; i < 3000; i++) {
+		other = call(SYS_open, (u64)FILE_A, O_RDONLY);
+		must(other >= 0, "%ld: %ld", i, other);
+		must_be(call(SYS_close, other) == 0);
+	}
+}
+END_TEST
+
+#define THREADS	4
+
+static int shared_fd;
+
+static void *run(void *arg)
+{
+	const u64 me = (u64)arg, slice = PAGE_DOWN((ARENA_BUF_END - ARENA_BUF) / (THREADS + 1));
+	u64 i, value[512];
+
+	fake_thread();
+	fake_arena(ARENA_BUF + (me + 1) * slice, slice);
+	for (i = 0; i < 200; i++) {
+		u64 at = (me * 40 + i % 40) * MIB / 4 + 100, k;
+
+		for (k = 0; k < 512; k++)
+			value[k] = me << 32 | i;
+		must_be(call(SYS_pwrite64, shared_fd, (u64)value, sizeof(value), at) == sizeof(value));
+		memset(value, 0, sizeof(value));
+		must_be(call(SYS_pread64, shared_fd, (u64)value, sizeof(value), at) == sizeof(value));
+		for (k = 0; k < 512; k++)
+			must_be(value[k] == (me << 32 | i));
+		must_be(call(SYS_write, shared_fd + 1, (u64)&me, 8) == 8);
+		if (i % 50 == 7)
+			must_be(call(SYS_close, call(SYS_dup, shared_fd)) == 0);
+	}
+	return NULL;
+}
+
+/* More windows than there are places for, and all threads at them. */
+START_TEST(threads)
+{
+	u64 counts[THREADS] = { 0 }, i, *words = (u64 *)back;
+	pthread_t t[THREADS];
+
+	fake_files();
+	shared_fd = open_a(O_RDWR | O_CREAT);
+	must_be(call(SYS_open, (u64)"/data/log", O_RDWR | O_CREAT | O_APPEND, 0644) == shared_fd + 1);
+	must_be(call(SYS_ftruncate, shared_fd, 50 * MIB) == 0);
+	for (i = 0; i < THREADS; i++)
+		must_be(!pthread_create(&t[i], NULL, run, (void *)i));
+	for (i = 0; i < THREADS; i++)
+		must_be(!pthread_join(t[i], NULL));
+	must_be(call(SYS_pread64, shared_fd + 1, (u64)back, sizeof(back), 0) == THREADS * 200 * 8);
+	for (i = 0; i < THREADS * 200; i++) {
+		must_be(words[i] < THREADS);
+		counts[words[i]]++;
+	}
+	for (i = 0; i < THREADS; i++)
+		must_be(counts[i] == 200);
+}
+END_TEST
+
 SUITE(pfile, 3 * SECONDS, { written_and_read }, { reads_without_exits }, { as_an_ordinary_file }, { cut_and_grown, 5 },
       { left_behind_the_end, 2 }, { appended }, { many_windows }, { duplicated }, { replaced }, { synced }, { busy },
-      { backing_cut }, { page_lost }, { bad_pointers }, { wrong_sizes }, { wrong_windows, 4 }, { no_store }, { refused_by_the_store })
+      { backing_cut }, { page_lost }, { bad_pointers }, { wrong_sizes }, { wrong_windows, 4 }, { no_store }, { refused_by_the_store },
+      { mapped_shared }, { mapped_private }, { from_a_mapping }, { copied }, { locked }, { forked }, { killed }, { threads })

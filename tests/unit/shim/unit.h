@@ -100,6 +100,8 @@ void thread_init(void);
 
 /* fake_thread.c: this thread of the test becomes one of the program, without an arena. */
 void fake_thread(void);
+/* ... which has this part of the first thread's, that does not use it. */
+void fake_arena(u64 at, u64 size);
 /* It is the first one of a process with this HAP from now on, made by fork, and has this id. */
 void fake_process(u64 hap, u32 tid);
 /* This process has this HAP, which has not ended. */
