@@ -6,7 +6,11 @@
  */
 #include "hostile.h"
 
+#define SER_FILE	60
+
 static struct guest *g;
+static struct store *st;
+static const u64 oids[][2] = { { 1, 1 }, { 2, 2 }, { 3, 3 } };	/* the store has not the last one */
 static const u8 *bytes, *bytes_end;
 
 static u32 byte(void)
@@ -187,6 +191,71 @@ static void copy(void)
 		     byte() < 224 ? va : number(), byte() < 224 ? gfn : frame(), frame());
 }
 
+/* The VMM: it answers, or refuses, or is slow, or another one answers meanwhile. */
+static void serve(void)
+{
+	static const int errors[] = { -EIO, -ENOENT, -EBUSY, -EINVAL };
+	const struct kvm_inktag_store *r;
+
+	if (byte() < 32)
+		store_refuse(st, byte() % KVM_INKTAG_STORE_OP_COUNT, errors[byte() % ARRAY_SIZE(errors)]);
+	if (byte() < 16 && !ink_store_take(&g->vm, &r)) {
+		g->vm.request_state = INK_REQUEST_MADE;
+		return;
+	}
+	store_serve(st, g);
+}
+
+/* The window at OTHER_VA shows a file, or memory. */
+static void turn_window(struct ink_hap *hap)
+{
+	struct ink_spage *s = SPAGE(hap, 0, 0);
+	struct inktag_desc *d;
+
+	if (!s || !s->frame)
+		return;
+	d = (struct inktag_desc *)s->frame + T_OTHER;
+	d->kind = byte() < 224 ? INKTAG_KIND_FILE : INKTAG_KIND_PRIVATE;
+	d->oid[0] = d->kind == INKTAG_KIND_FILE ? SER_FILE : SER_OTHER;
+}
+
+static void file_step(struct cpu *cpu)
+{
+	struct ink_file *file = ink_object_file(cpu->hap, SER_FILE);
+	u64 serial = byte() < 224 ? SER_FILE : number(), answer[4];
+
+	switch (byte() % 10) {
+	case 0:
+	case 1:
+		turn_window(cpu->hap);
+		ink_file_open(cpu->thread, serial, oids[byte() % ARRAY_SIZE(oids)]);
+		break;
+	case 2:
+	case 3:
+		ink_file_length(cpu->hap, serial, byte() % 4, byte() < 224 ? byte() * 100 : number());
+		break;
+	case 4:
+	case 5:
+		ink_file_sync(cpu->hap, serial, INKTAG_SYNC_SEAL, file && byte() < 224 ? file->writes : number());
+		break;
+	case 6:
+		ink_file_sync(cpu->hap, serial, byte() % 4, file && byte() < 224 ? file->ticket : number());
+		break;
+	case 7:
+		ink_file_name(cpu->thread, byte() % 6, address() + byte(), number(), answer);
+		break;
+	case 8:
+		if (byte() < 64)
+			ink_object_leave(cpu->hap, serial);
+		break;
+	case 9:
+		ink_files_evict(&g->vm);
+		break;
+	}
+	if (byte() < 192)
+		serve();
+}
+
 /* A HAP that is in order, where there is room for one. */
 static void launch(u32 nr)
 {
@@ -195,6 +264,11 @@ static void launch(u32 nr)
 	if (g->vm.nr_haps < g->vm.limits.haps && g->vm.frames + 16 < g->vm.limits.frames &&
 	    g->vm.records + 64 < INK_RECORDS(&g->vm.limits))
 		hap_start(g, hap_build(g, ARRAY_GFN, CODE_GFN), nr);
+}
+
+static bool is_the_end(enum ink_verdict v)
+{
+	return v == INK_KILL || v == INK_NOMEM;
 }
 
 /* The guest does one thing; on a vCPU that is in a HAP, the HAP does. */
@@ -207,7 +281,7 @@ static void guest_step(u32 nr)
 	u64 gfn;
 	u32 ring;
 
-	switch (byte() % 18) {
+	switch (byte() % 20) {
 	case 0:
 		if (byte() < 64)
 			ink_hap_create(&g->vm, cr3(), byte(), byte() % (g->vm.last_hap + 2), 0);
@@ -251,8 +325,8 @@ static void guest_step(u32 nr)
 				u32 ask_access;
 
 				ink_ring_drain(&g->vm);
-				if (ink_resolve(t->hap, t->ret.fault_va, t->ret.fault_access, &ask_va,
-						&ask_access) > INK_ASK)
+				if (is_the_end(ink_resolve(t->hap, t->ret.fault_va, t->ret.fault_access, &ask_va,
+							   &ask_access)))
 					hap_kill(g, t->hap);
 			}
 		}
@@ -299,6 +373,12 @@ static void guest_step(u32 nr)
 		if (hap && hap->cr3 == INK_NO_CR3 &&
 		    !ink_thread_resume(&g->vm, (u64)hap->id << 32 | 1, 0x300000 + (u64)hap->id * PAGE, 1, &t))
 			enter(nr, t);
+		break;
+	case 18:
+		ink_before_io(&g->vm, frame(), byte() < 224 ? 1 + byte() % 3 : number(), byte() & 1);
+		break;
+	case 19:
+		serve();
 		break;
 	}
 }
@@ -353,6 +433,9 @@ static void hap_step(u32 nr)
 		else
 			ink_object_leave(cpu->hap, byte() < 224 ? byte() % 8 : number());
 		break;
+	case 11:
+		file_step(cpu);
+		break;
 	default:
 		access = 1 << byte() % 3;
 		a = hap_access(g, nr, address(), access);
@@ -363,11 +446,13 @@ static void hap_step(u32 nr)
 				((u8 *)a.page)[byte() * 2] ^= byte() & 1;
 			else if (!(a.page >= (void *)g->slot && a.page < (void *)g->slot + NR_GFNS * PAGE))
 				secret_fill(a.page, byte());
-		} else if (a.verdict == INK_ASK) {
+		} else if (a.verdict == INK_ASK || a.verdict == INK_WAIT) {
 			cpu->thread->ret.fault_va = a.ask_va;
 			cpu->thread->ret.fault_access = a.ask_access;
 			leave(cpu, INK_FAULT);
-		} else if (a.verdict > INK_ASK) {
+		} else if (a.verdict == INK_LOST) {
+			leave(cpu, INK_INTERRUPT);
+		} else if (is_the_end(a.verdict)) {
 			hap_kill(g, cpu->hap);
 		}
 	}
@@ -391,6 +476,10 @@ void hostile_run(const u8 *data, size_t len)
 	bytes = data;
 	bytes_end = data + len;
 	limits.haps = 4;
+	limits.files = 2;
+	st = store_new();
+	store_add(st, oids[0], 1);
+	store_add(st, oids[1], 0);
 	limits.frames = 48 + byte();
 	g = guest_new(&limits);
 	g->next_cr3 = 0x100000;
@@ -417,5 +506,6 @@ void hostile_run(const u8 *data, size_t len)
 	fail_allocation(0, 0);
 	fail_guest(g, 0, 0);
 	guest_free(g);
+	store_free(st);
 	nothing_leaked();
 }
