@@ -38,6 +38,8 @@ int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2])
 	if (ink_map_get(&hap->objects, serial))
 		return -EEXIST;
 	file = ink_file_find(vm, oid);
+	if (!file && vm->nr_files >= vm->limits.files)
+		return -ENOSPC;
 	if (!file || file->leaving || file->left)
 		return ink_ask_open(t, serial, oid);
 	err = ink_map_set(&hap->objects, serial, &file->obj);
@@ -59,7 +61,7 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE]
 		*out = file;
 		return 0;
 	}
-	if (vm->nr_files >= vm->limits.files || length > INKTAG_LENGTH_MAX)
+	if (length > INKTAG_LENGTH_MAX)
 		return -ENOSPC;
 	file = ink_zalloc(sizeof(*file));
 	if (!file)

@@ -234,13 +234,16 @@ int ink_file_name(struct ink_thread *t, u64 op, u64 va, u64 len, u64 answer[4])
 static void answer_thread(struct ink_vm *vm, int result, const struct kvm_inktag_store *a)
 {
 	struct ink_thread *t = ink_thread_find(vm, vm->request_thread);
+	const struct ink_file *file = ink_file_find(vm, a->oid);
 
 	if (!t || !t->asked.call[0])
 		return;
 	t->asked.answered = true;
 	t->asked.result = result;
 	memcpy(t->asked.value, a->oid, sizeof(a->oid));
-	memcpy(t->asked.value + 2, a->value, 2 * sizeof(a->value[0]));
+	/* The store learns a length later. */
+	t->asked.value[2] = file ? file->length : a->value[0];
+	t->asked.value[3] = a->value[1];
 }
 
 /* --- answers ----------------------------------------------------------------------------------------- */
@@ -294,7 +297,7 @@ static int apply(struct ink_file *file, const struct kvm_inktag_store *a)
 
 	switch (r->op) {
 	case KVM_INKTAG_STORE_RELEASE:
-		ink_file_released(file, a->value[0]);
+		ink_file_released(file, a->result ? 1 : a->value[0]);
 		return 0;
 	case KVM_INKTAG_STORE_RESERVE:
 		return reserved(file, a->value);
@@ -343,11 +346,13 @@ int ink_store_answer(struct ink_vm *vm, const struct kvm_inktag_store *a)
 			err = opened(vm, a);
 	} else if (r->op != KVM_INKTAG_STORE_NAME) {
 		file = ink_file_find(vm, r->oid);
-		if (file && !err) {
+		/* The store has been told, and if it failed it will find out what it has to do. */
+		if (file && (!err || r->op == KVM_INKTAG_STORE_RELEASE))
 			err = invalid = apply(file, a);
-			/* It may be no more. */
-			file = ink_file_find(vm, r->oid);
-		}
+		else if (file && err == -ENOENT && file->left)
+			ink_file_released(file, 0);
+		/* It may be no more. */
+		file = ink_file_find(vm, r->oid);
 	}
 	if (invalid == -EINVAL)
 		err = -EIO;

@@ -117,6 +117,11 @@ void store_refuse(struct store *st, u32 op, int err)
 	st->refused = err;
 }
 
+void store_remove(struct store *st, const u64 oid[2])
+{
+	g_ptr_array_remove_fast(st->objects, object(st, oid));
+}
+
 void store_give(struct store *st, u64 versions)
 {
 	st->at_once = versions;
@@ -197,7 +202,7 @@ static gboolean is_beyond(void *key, void *value, void *length)
 	return (GPOINTER_TO_SIZE(key) - 1) * PAGE >= *(u64 *)length;
 }
 
-static int settle(struct object *o, u64 ticket)
+static int settle(struct store *st, struct object *o, u64 ticket)
 {
 	GHashTableIter it;
 	struct page *p;
@@ -208,7 +213,8 @@ static int settle(struct object *o, u64 ticket)
 		u32 i;
 
 		p = value;
-		for (i = 0; i < p->count && p->ticket[i] > ticket; i++)
+		/* What an earlier run has prepared is to be looked for on the disk. */
+		for (i = 0; i < p->count && (p->ticket[i] > ticket || p->v[i].salt != st->salt); i++)
 			;
 		if (i == p->count)
 			continue;
@@ -302,7 +308,7 @@ static int serve_file(struct store *st, const struct kvm_inktag_store *r, struct
 	case KVM_INKTAG_STORE_PREPARE:
 		return prepare(st, o, r, a);
 	case KVM_INKTAG_STORE_SETTLE:
-		return settle(o, r->value[0]);
+		return settle(st, o, r->value[0]);
 	case KVM_INKTAG_STORE_CLEAR:
 		return clear(st, o, a);
 	case KVM_INKTAG_STORE_RESOLVE:

@@ -725,6 +725,52 @@ START_TEST(left_without_name)
 }
 END_TEST
 
+/* Its last name goes while the kernel still has data of it to write. */
+START_TEST(removed_when_left)
+{
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
+	store_remove(st, first);
+	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert_uint_eq(g->vm.nr_sealed, 0);
+}
+END_TEST
+
+/* The store cannot say whether it has a name: it is asked once, all the same. */
+START_TEST(release_fails)
+{
+	store_refuse(st, KVM_INKTAG_STORE_RELEASE, -EIO);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	ck_assert_uint_eq(store_serve(st, g), 1);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert(store_has(st, first));
+}
+END_TEST
+
+/* The first sync after a crash is none of what was there before. */
+START_TEST(synced_after_crash)
+{
+	static u8 old[PAGE];
+
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(1);
+	memcpy(old, disk[0], PAGE);
+	writes(0, 0, GFN, 2);
+	write_back(0, GFN);
+	crash();
+	writes(0, 1, GFN + 1, 3);
+	sync_all(0);
+	memcpy(disk[0], old, PAGE);
+	read_in(0, GFN);
+	reads(0, 0, GFN, 1);
+}
+END_TEST
+
 /* Opened again while the store is told that nobody has it. */
 START_TEST(opened_while_left)
 {
@@ -1002,6 +1048,10 @@ START_TEST(names)
 	ck_assert_int_eq(ask_name(DATA_VA + PAGE - 5, path, answer), 0);
 	ck_assert_mem_eq(answer, first, sizeof(first));
 	ck_assert_uint_eq(answer[3], 1);
+	/* the length is that of now */
+	length(INKTAG_LENGTH_REACH, 777);
+	ck_assert_int_eq(ask_name(DATA_VA + PAGE - 5, path, answer), 0);
+	ck_assert_uint_eq(answer[2], 777);
 	ck_assert_int_eq(ask_name(DATA_VA + PAGE - 4, path + 1, answer), -ENOENT);
 	store_refuse(st, KVM_INKTAG_STORE_NAME, -EDOM);
 	ck_assert_int_eq(ask_name(DATA_VA + PAGE - 5, path, answer), -EIO);
@@ -1068,6 +1118,9 @@ Suite *suite_file(void)
 	tcase_add_test(tc, beyond);
 	tcase_add_test(tc, left);
 	tcase_add_test(tc, left_without_name);
+	tcase_add_test(tc, removed_when_left);
+	tcase_add_test(tc, release_fails);
+	tcase_add_test(tc, synced_after_crash);
 	tcase_add_test(tc, opened_while_left);
 	tcase_add_test(tc, reset);
 	tcase_add_test(tc, durable);

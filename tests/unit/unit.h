@@ -272,6 +272,7 @@ u64 store_length(struct store *st, const u64 oid[2]);
 u32 store_versions(struct store *st, const u64 oid[2], u64 index);
 /* The VM was started anew, or reset. */
 void store_restart(struct store *st);
+void store_remove(struct store *st, const u64 oid[2]);
 /* So many versions are handed out at one time. */
 void store_give(struct store *st, u64 versions);
 /* Requests served, by kind. */

@@ -92,18 +92,19 @@ enum kvm_inktag_store_op {
 	KVM_INKTAG_STORE_NAME,
 	/* oid. -> value[0]: length; key. Which length a file has after a crash is the store's to say */
 	KVM_INKTAG_STORE_OPEN,
-	/* oid: no HAP has the file any more. -> value[0]: its names. 0: it is no more, or never was */
+	/* oid: no HAP has the file any more. -> value[0]: its names. 0: it is no more, or never was. An error: 1 */
 	KVM_INKTAG_STORE_RELEASE,
 	/* oid; value[0]: how many. -> value[0]: first version, value[1]: how many, value[2]: their salt */
 	KVM_INKTAG_STORE_RESERVE,
 	/*
 	 * oid; value[0], value[1]: first and last page, KVM_INKTAG_FETCH of them at most. -> count, record:
-	 * by index, of one page newest first.
+	 * by index, of one page newest first, with the same flags.
 	 */
 	KVM_INKTAG_STORE_FETCH,
 	/*
 	 * oid; count, record (flags 0); value[0]: length; value[1] = 1: of these pages the newest version is
-	 * durable, the others are to be forgotten. -> value[0]: ticket. EBUSY: too many versions of a page.
+	 * durable, the others are to be forgotten. -> value[0]: ticket. EBUSY: too many versions of a page, or the
+	 * file was made shorter, which is not settled. ENOENT: it is no more.
 	 */
 	KVM_INKTAG_STORE_PREPARE,
 	/* oid; value[0]: ticket */
