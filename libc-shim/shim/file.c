@@ -242,8 +242,7 @@ long sys_pwritev(long nr, const u64 args[6])
 	return (s64)args[3] < 0 ? -EINVAL : vector(__NR_pwrite64, args, args[3], flags, false);
 }
 
-/* Has this end of a pipe data, or room for PIPE_BUF bytes? */
-static bool is_ready(int fd, short event)
+bool file_is_ready(int fd, short event)
 {
 	u64 mark = arena_mark();
 	struct pollfd *p = arena_alloc(sizeof(*p));
@@ -281,7 +280,7 @@ long sys_vmsplice(long nr, const u64 args[6])
 	r = iov_check(args[1], args[2], &total);
 	if (r || !total)
 		return r;
-	if (!is_ready(args[0], is_read ? POLLIN : POLLOUT))
+	if (!file_is_ready(args[0], is_read ? POLLIN : POLLOUT))
 		return -EAGAIN;
 	/* What is ready for a part is not so for all. */
 	while (!iov->iov_len)

@@ -26,7 +26,8 @@ typedef long pother(long nr, const u64 args[6]);
 
 pother pio_sendfile, pio_splice, pmap_msync;
 
-/* ppath.c */
+/* ppath.c. The kernel's stat of a path of ours, or of a descriptor (path NULL): S_IFMT of it; 0: none. */
+u32 ppath_kind(int fd, const char *path);
 pcall pfd_stat;
 pother ppath_open, ppath_creat, ppath_openat2, ppath_attribute, ppath_attribute_at, ppath_stat, ppath_truncate;
 pother ppath_rename, ppath_renameat, ppath_link, ppath_linkat, ppath_unlink, ppath_unlinkat, ppath_mkdir, ppath_rmdir;

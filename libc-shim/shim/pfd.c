@@ -12,6 +12,8 @@
 #define SEEK_CUR	1
 #define SEEK_END	2
 
+#define SETTABLE	(O_APPEND | O_NONBLOCK | O_NOATIME)	/* by F_SETFL */
+
 /* Holes are not told apart from zeros: there is one, at the end. */
 static long seek_in_data(struct popen *o, u64 offset, bool hole)
 {
@@ -105,6 +107,15 @@ long pfd_sync(long nr, const u64 args[6], struct popen *o)
 	return pfile_sync(o);
 }
 
+static long copied(int old, long new, bool cloexec)
+{
+	if (IS_ERR(new))
+		return new;
+	pfd_copy(old, new);
+	pfd_set_cloexec(new, cloexec);
+	return new;
+}
+
 /* dup, dup2, dup3: what an exec does not close is the kernel's, and the next program's. */
 long pfd_dup(long nr, const u64 args[6], struct popen *o)
 {
@@ -117,9 +128,7 @@ long pfd_dup(long nr, const u64 args[6], struct popen *o)
 	if (nr == __NR_dup3 && args[2] & ~(u64)O_CLOEXEC)
 		return -EINVAL;
 	r = nr == __NR_dup ? sys_fcntl(__NR_fcntl, lowest) : sys_dup(__NR_dup3, there);
-	if (!IS_ERR(r))
-		pfd_copy(args[0], r);
-	return r;
+	return copied(args[0], r, nr == __NR_dup3 && args[2] & O_CLOEXEC);
 }
 
 static long get_flags(const struct popen *o)
@@ -130,7 +139,7 @@ static long get_flags(const struct popen *o)
 static long set_flags(struct popen *o, u32 flags)
 {
 	plock_take(&o->desc->lock);
-	o->desc->flags = (o->desc->flags & ~O_APPEND) | (flags & O_APPEND);
+	o->desc->flags = (o->desc->flags & ~SETTABLE) | (flags & SETTABLE);
 	plock_give(&o->desc->lock);
 	return 0;
 }
@@ -153,6 +162,9 @@ static long set_lock(const u64 args[6], struct popen *o)
 		return -EINVAL;
 	if (from < 0)
 		return from;
+	/* As of the program's descriptor, which may be for less than the kernel's. */
+	if (!get && (fl.l_type == F_WRLCK ? !may_write(o) : fl.l_type == F_RDLCK && (o->desc->flags & O_ACCMODE) == O_WRONLY))
+		return -EBADF;
 	fl.l_start += from;
 	fl.l_whence = SEEK_SET;
 	r = sys_fcntl(__NR_fcntl, given);
@@ -165,16 +177,15 @@ static long set_lock(const u64 args[6], struct popen *o)
 long pfd_fcntl(long nr, const u64 args[6], struct popen *o)
 {
 	u64 given[6] = { args[0], F_DUPFD_CLOEXEC, args[2] };
-	long r;
 
 	switch ((u32)args[1]) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		r = sys_fcntl(nr, given);
-		if (!IS_ERR(r))
-			pfd_copy(args[0], r);
-		return r;
+		return copied(args[0], sys_fcntl(nr, given), (u32)args[1] == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		return pfd_cloexec(args[0]) ? FD_CLOEXEC : 0;
 	case F_SETFD:
+		pfd_set_cloexec(args[0], args[2] & FD_CLOEXEC);
 		return 0;	/* it is closed at an exec in any case */
 	case F_GETFL:
 		return get_flags(o);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* pio.c - protected files: the calls that move data. */
+#include <asm/poll.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include <linux/stat.h>
 #include <linux/uio.h>
 #include "pcalls.h"
 
 #define RW_MAX	0x7ffff000UL	/* as Linux: the most that one call moves */
 #define PIECE	0x10000UL
+#define SPLICE_F_NONBLOCK	2
 #define NOWHERE	(~0UL)		/* no offset given: the description's */
 
 static bool may(const struct popen *o, bool is_read)
@@ -234,12 +237,38 @@ long pio_sendfile(long nr, const u64 args[6])
 	return copy_between(args[1], args[2], args[0], 0, args[3]);
 }
 
+static bool is_pipe(int fd)
+{
+	return ppath_kind(fd, NULL) == S_IFIFO;
+}
+
+/* One side is a pipe, which has no offset; and it is not waited for, if the program says so. */
+static long may_splice(const u64 args[6])
+{
+	const int pipe = is_pipe(args[0]) ? 0 : is_pipe(args[2]) ? 2 : -1;
+
+	if (pipe < 0)
+		return -EINVAL;
+	if (args[pipe + 1])
+		return -ESPIPE;
+	if (args[5] & SPLICE_F_NONBLOCK && !file_is_ready(args[pipe], pipe ? POLLOUT : POLLIN))
+		return -EAGAIN;
+	return 0;
+}
+
 /* splice, copy_file_range: from, where, to, where, how many */
 long pio_splice(long nr, const u64 args[6])
 {
+	long r;
+
 	if (!pfd_may_be(args[0]) && !pfd_may_be(args[2]))
 		return PNOT_OURS;
 	if (nr == __NR_copy_file_range && args[5])
 		return -EINVAL;
+	if (nr == __NR_splice) {
+		r = may_splice(args);
+		if (r)
+			return r;
+	}
 	return copy_between(args[0], args[1], args[2], args[3], args[4]);
 }

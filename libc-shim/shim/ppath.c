@@ -11,10 +11,10 @@
 #define W_OK	2
 #define X_OK	1
 
-#define FLAGS_KEPT	(O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC)
+#define FLAGS_KEPT	(O_ACCMODE | O_APPEND | O_SYNC | O_DSYNC | O_NONBLOCK | O_NOATIME)
+#define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 
-/* The kernel's stat of a path of ours, or of a descriptor (path NULL): what kind of file it says it is; 0: none. */
-static u32 kind_of(int fd, const char *path)
+u32 ppath_kind(int fd, const char *path)
 {
 	u64 mark = arena_mark();
 	struct stat *st = arena_alloc(sizeof(*st));
@@ -91,6 +91,8 @@ static long open_file(struct pbuf *b, const struct ppath *p, const struct file_n
 	r = pname_file(p, name, fd, !IS_ERR(mapped) && (mapped & O_ACCMODE) == O_RDWR, &f);
 	if (!r)
 		r = pfd_add_file(fd, f, flags & FLAGS_KEPT);
+	if (!r && flags & O_CLOEXEC)
+		pfd_set_cloexec(fd, true);
 	if (!r && made)
 		__atomic_store_n(&pcommon_file(f->common)->new, 1, __ATOMIC_SEQ_CST);
 	if (!r && flags & O_TRUNC && pfd_get(fd, &o) == PFD_FILE) {
@@ -111,7 +113,7 @@ static long opened(long fd, const struct ppath *p, u32 flags)
 {
 	long r;
 
-	if (IS_ERR(fd) || !(flags & (O_DIRECTORY | O_PATH) || kind_of(fd, NULL) == S_IFDIR))
+	if (IS_ERR(fd) || !(flags & (O_DIRECTORY | O_PATH) || ppath_kind(fd, NULL) == S_IFDIR))
 		return fd;
 	r = pfd_add_dir(fd, p->at);
 	if (r)
@@ -128,7 +130,7 @@ static long open_protected(struct pbuf *b, const struct ppath *p, u32 flags, u32
 	long r;
 
 	if (!(flags & O_CREAT) || !(flags & O_EXCL))
-		is_directory = kind_of(-1, p->at) == S_IFDIR;
+		is_directory = ppath_kind(-1, p->at) == S_IFDIR;
 	if (is_directory) {
 		if (flags & O_CREAT || (flags & O_ACCMODE) != O_RDONLY)
 			return -EISDIR;
@@ -236,7 +238,7 @@ static long find_backing(struct paths *s, struct file_name *name)
 		r = -ENOTDIR;
 	if (!r)
 		r = pname_backing(s->b, s->p->prefix, name->oid);
-	if (!r && !kind_of(-1, s->b->backing)) {
+	if (!r && !ppath_kind(-1, s->b->backing)) {
 		r = pname_open_backing(s->b, s->p, name->oid, O_RDONLY, 0600);
 		if (!IS_ERR(r))
 			r = sys_close(__NR_close, (const u64[6]){ r });
@@ -247,7 +249,7 @@ static long find_backing(struct paths *s, struct file_name *name)
 /* What the store does not have may be a directory of the kernel's, or a socket or the like; but no file, and no link. */
 static bool is_kernels(const struct paths *s)
 {
-	const u32 kind = kind_of(-1, s->p->at);
+	const u32 kind = ppath_kind(-1, s->p->at);
 
 	return kind && kind != S_IFREG && kind != S_IFLNK;
 }
@@ -311,12 +313,15 @@ static long stat_into(long nr, int fd, const char *backing, u64 length, u64 name
 		struct stat st;
 		struct statx x;
 	} u;
-	const u64 by_fd[6] = { fd, (u64)"", AT_EMPTY_PATH, args[3], (u64)&u }, by_path[6] = { AT_FDCWD, (u64)backing, 0, args[3], (u64)&u };
+	const u64 by_fd[6] = { fd, (u64)"", args[2] | AT_EMPTY_PATH, args[3], (u64)&u };
+	const u64 by_path[6] = { AT_FDCWD, (u64)backing, args[2], args[3], (u64)&u };
 	const u64 plain[6] = { backing ? (u64)backing : (u64)fd, (u64)&u };
 	long r;
 
 	if (!user_range_ok(to, size))
 		return -EFAULT;
+	if (nr == __NR_newfstatat && args[3] & ~(u64)STAT_FLAGS)
+		return -EINVAL;
 	if (is_statx)
 		r = row(nr, backing ? by_path : by_fd);
 	else
@@ -445,8 +450,8 @@ static long rename_names(struct paths *s, bool replace)
 
 	/* A directory's names would stay in the store: programs copy it, then. */
 	if (r)
-		return r == -ENOENT && kind_of(-1, s->p[0].at) == S_IFDIR ? -EXDEV : r;
-	if (kind_of(-1, s->p[1].at) == S_IFDIR)
+		return r == -ENOENT && ppath_kind(-1, s->p[0].at) == S_IFDIR ? -EXDEV : r;
+	if (ppath_kind(-1, s->p[1].at) == S_IFDIR)
 		return replace ? -EISDIR : -EEXIST;
 	r = may_rename(s, true);
 	if (r)
@@ -494,13 +499,13 @@ static long link_as(const u64 args[6], const int at[2][2])
 	if (r)
 		return r;
 	r = are_together(&s);
-	if (!r && kind_of(-1, s.p[1].at) == S_IFDIR)
+	if (!r && ppath_kind(-1, s.p[1].at) == S_IFDIR)
 		r = -EEXIST;
 	if (!r)
 		r = may_rename(&s, false);
 	if (!r)
 		r = pname(s.b, INKTAG_NAME_LINK, s.p[0].at, s.p[1].at, &name);
-	if (r == -ENOENT && kind_of(-1, s.p[0].at) == S_IFDIR)
+	if (r == -ENOENT && ppath_kind(-1, s.p[0].at) == S_IFDIR)
 		r = -EPERM;
 	return done(&s, r);
 }

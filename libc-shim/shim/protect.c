@@ -28,7 +28,7 @@ static long append(char *to, const char *path, bool *directory)
 			while (len && to[--len] != '/')
 				;
 		} else if (!*directory) {
-			if (len + 1 + n >= PATH_MAX)
+			if (n > NAME_MAX || len + 1 + n >= PATH_MAX)
 				return -ENAMETOOLONG;
 			to[len++] = '/';
 			memcpy(to + len, path, n);
@@ -208,7 +208,7 @@ long protect_path(struct pbuf *b, int i, int dir, u64 addr, struct ppath *p)
 		if (dir == AT_FDCWD)
 			r = cwd_into(to);
 		else if (!pfd_dir_path(dir, to))
-			r = -ENOTDIR;
+			r = hc_syscall_must(__NR_fcntl, dir, F_GETFD, 0, 0, 0, 0) < 0 ? -EBADF : -ENOTDIR;
 		if (r)
 			return r;
 		if (to[0] == '/' && !to[1])

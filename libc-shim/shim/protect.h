@@ -93,7 +93,8 @@ void protect_went(const char *path);
 enum pkind { PFD_NONE, PFD_FILE, PFD_DIR, PFD_LOST };
 
 struct pfd {
-	u8 kind;	/* enum pkind */
+	u8 kind : 4;	/* enum pkind */
+	u8 cloexec : 1;	/* what the program believes: to the kernel each of a file's is so */
 	u8 file;	/* in the table of files */
 	u16 index;	/* of the description; of the directory */
 	u32 serial;	/* of the description */
@@ -163,6 +164,9 @@ static inline bool protect_has(int fd)
 /* The new descriptor is a directory's, with this path; or of this file, which gets a description with these flags. */
 long pfd_add_dir(int fd, const char *path);
 long pfd_add_file(int fd, struct pfile *f, u32 flags);
+/* Of a file: FD_CLOEXEC, as the program has set it. */
+void pfd_set_cloexec(int fd, bool on);
+bool pfd_cloexec(int fd);
 /* `new` is a copy of `old`; what it was before is over. */
 void pfd_copy(int old, int new);
 void pfd_forget(u32 first, u32 last);

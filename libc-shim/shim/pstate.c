@@ -362,6 +362,18 @@ long pfd_add_file(int fd, struct pfile *f, u32 flags)
 	return IS_ERR(i) ? i : 0;
 }
 
+void pfd_set_cloexec(int fd, bool on)
+{
+	lock(&protect_lock);
+	pstate->fd[(u32)fd].cloexec = on;
+	unlock(&protect_lock);
+}
+
+bool pfd_cloexec(int fd)
+{
+	return pstate->fd[(u32)fd].cloexec;
+}
+
 void pfd_copy(int old, int new)
 {
 	struct pfd p;

@@ -316,6 +316,8 @@ struct iovec;
 void iov_copy(const struct iovec *iov, u64 skip, char *buf, u64 len, bool to_program);
 /* Can the program mean this vector? How long it is. */
 long iov_check(u64 iov, u64 count, u64 *total);
+/* Has this end of a pipe data, or room for PIPE_BUF bytes? */
+bool file_is_ready(int fd, short event);
 long sys_vmsplice(long nr, const u64 args[6]);
 long sys_sendfile(long nr, const u64 args[6]);
 long sys_splice(long nr, const u64 args[6]);

@@ -640,8 +640,7 @@ static void cause_exception(struct deferred *d, struct inktag_regs *r, struct ca
 		d->signo = SIGFPE;
 		d->info.si_code = fp_code(x87.sw, x87.cw);
 		break;
-	case 18:
-		/* A page of a protected file is lost. */
+	case INKTAG_LOST_VECTOR:
 		d->signo = SIGBUS;
 		d->info.si_code = BUS_ADRERR;
 		d->info.si_addr = (void *)r->fault_addr;

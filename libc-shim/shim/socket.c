@@ -106,7 +106,7 @@ static bool gives_file(const struct msghdr *m)
 
 	for (at = 0; m->controllen - at >= sizeof(*c); at += CMSG_ALIGN(c->len)) {
 		c = (const void *)(m->control + at);
-		if (c->len < sizeof(*c) || c->len > m->controllen - at)
+		if (c->len > m->controllen - at || c->len < sizeof(*c))
 			return false;
 		for (i = 0; c->level == SOL_SOCKET && c->type == SCM_RIGHTS && i < (c->len - sizeof(*c)) / sizeof(int); i++)
 			if (protect_has(((const int *)(c + 1))[i]))

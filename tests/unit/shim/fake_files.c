@@ -243,13 +243,16 @@ long hc_file_sync(u64 serial, enum inktag_sync_op op, u64 arg)
 		return -ENOENT;
 	if (op == INKTAG_SYNC_BEGIN)
 		return ++f->marks;
+	if (op == INKTAG_SYNC_SEAL && arg && store->full)
+		return -EBUSY;
 	if (op == INKTAG_SYNC_SEAL) {
-		must_be(arg == f->marks);
+		must_be(!arg || arg == f->marks);
 		return f->sealed = arg + 1000;
 	}
 	must_be(arg == f->sealed);
 	f->settled = arg;
 	store->busy = 0;
+	store->full = false;
 	return 0;
 }
 
@@ -342,7 +345,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	};
 	if (lost_page && addr - lost_page < PAGE) {
 		fake.regs.cause = INKTAG_CAUSE_INTERRUPT;
-		fake.regs.vector = 18;
+		fake.regs.vector = INKTAG_LOST_VECTOR;
 		fake.regs.fault_access = 0;
 		sig = SIGSEGV;
 	}

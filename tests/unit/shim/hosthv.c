@@ -10,7 +10,9 @@
  *     no two of them name one page of an object;
  *   - the measurement is the one that the loader announces (printed with -m).
  *
- *	hosthv [-m] [-d DESCRIPTORS] [-l LIE]... PROGRAM [ARGUMENT]...
+ *	hosthv [-m] [-d DESCRIPTORS] [-s STORE] [-l LIE]... PROGRAM [ARGUMENT]...
+ *
+ * STORE is a file with names and lengths of protected files; it is made if it is not there. Without it the VM has no store.
  *
  * A LIE is told by the "kernel" to the program:
  *	result=NR:VALUE		system call NR returns VALUE, after it was made
@@ -36,7 +38,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <dirent.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -290,8 +294,8 @@ static void mm_enter(struct user_regs_struct *r)
 	hap.mm_regs = *r;
 	hap.in_mm = true;
 	peek(r->rsi, m, sizeof(*m));
-	if (m->op >= INKTAG_MM_OP_COUNT || m->reserved)
-		fail("bad ARCH_INKTAG_MM request: operation %u", m->op);
+	if (m->op >= INKTAG_MM_OP_COUNT || (m->kind && (m->op != INKTAG_MM_MAP || m->kind != INKTAG_KIND_FILE)))
+		fail("bad ARCH_INKTAG_MM request: operation %u, kind %u", m->op, m->kind);
 	r->orig_rax = nr[m->op];
 	r->rdi = m->addr;
 	r->rsi = m->op == INKTAG_MM_REMAP ? m->offset : m->len;
@@ -389,6 +393,208 @@ static void on_syscall(void)
 	} else if (r.rdi == ARCH_INKTAG_MM && hap.attached) {
 		mm_enter(&r);
 	}
+}
+
+/* --- the store of protected files ------------------------------------------------------------- */
+
+#define FILES	1024
+
+static struct {
+	const char *path;	/* NULL: there is none */
+	struct stored {
+		struct file {
+			uint64_t oid[2], length, names;
+		} file[FILES];
+		struct {
+			char path[512];
+			uint32_t file;	/* 0: free */
+		} name[FILES];
+	} stored;
+	uint64_t serial[FILES];	/* under which the program has it; not stored */
+	uint64_t syncs;
+} store;
+
+static void store_load(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CREAT, 0600);
+
+	store.path = path;
+	if (fd < 0 || read(fd, &store.stored, sizeof(store.stored)) < 0)
+		fail("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void store_save(void)
+{
+	int fd = store.path ? open(store.path, O_WRONLY | O_CREAT, 0600) : -1;
+
+	if (store.path && (fd < 0 || write(fd, &store.stored, sizeof(store.stored)) != sizeof(store.stored)))
+		fail("%s: %s", store.path, strerror(errno));
+	close(fd);
+}
+
+static int name_of(const char *path)
+{
+	int i;
+
+	for (i = 0; i < FILES; i++)
+		if (store.stored.name[i].file && !strcmp(store.stored.name[i].path, path))
+			return i;
+	return -1;
+}
+
+static void name_bind(const char *path, uint32_t file)
+{
+	int i;
+
+	for (i = 0; store.stored.name[i].file; i++)
+		if (i + 1 == FILES)
+			fail("too many names");
+	snprintf(store.stored.name[i].path, sizeof(store.stored.name[i].path), "%s", path);
+	store.stored.name[i].file = file;
+	store.stored.file[file].names++;
+}
+
+static void name_unbind(int i)
+{
+	store.stored.file[store.stored.name[i].file].names--;
+	store.stored.name[i].file = 0;
+}
+
+static long file_name(struct user_regs_struct *r)
+{
+	char paths[INKTAG_NAME_MAX + 1];
+	const char *other;
+	uint32_t file, shown;
+	int i, k;
+
+	if (!r->rdx || r->rdx > INKTAG_NAME_MAX || !is_protected(r->rcx))
+		fail("HC_FILE_NAME of 0x%lx, %ld bytes", (long)r->rcx, (long)r->rdx);
+	peek(r->rcx, paths, r->rdx);
+	paths[r->rdx] = 0;
+	other = paths + strlen(paths) + 1;
+	i = name_of(paths);
+	k = other < paths + r->rdx ? name_of(other) : -1;
+	shown = file = i < 0 ? 0 : store.stored.name[i].file;
+	if (r->rbx == INKTAG_NAME_CREATE) {
+		if (i >= 0)
+			return -INKTAG_EEXIST;
+		for (file = 1; store.stored.file[file].oid[0]; file++)
+			if (file + 1 == FILES)
+				fail("too many files");
+		if (getrandom(store.stored.file[file].oid, 16, 0) != 16)
+			fail("getrandom: %s", strerror(errno));
+		name_bind(paths, shown = file);
+	} else if (i < 0) {
+		return -INKTAG_ENOENT;
+	} else if (r->rbx == INKTAG_NAME_LINK) {
+		if (k >= 0)
+			return -INKTAG_EEXIST;
+		name_bind(other, file);
+	} else if (r->rbx == INKTAG_NAME_RENAME) {
+		shown = k < 0 || store.stored.name[k].file == file ? 0 : store.stored.name[k].file;
+		if (shown)
+			name_unbind(k);
+		if (k < 0 || shown)
+			snprintf(store.stored.name[i].path, sizeof(store.stored.name[i].path), "%s", other);
+	} else if (r->rbx == INKTAG_NAME_UNLINK) {
+		name_unbind(i);
+	}
+	r->rbx = store.stored.file[shown].oid[0];
+	r->rcx = store.stored.file[shown].oid[1];
+	r->rdx = store.stored.file[shown].length;
+	r->rsi = store.stored.file[shown].names;
+	if (shown && !store.stored.file[shown].names && !store.serial[shown])
+		store.stored.file[shown].oid[0] = 0;
+	return 0;
+}
+
+static int file_of(uint64_t serial)
+{
+	int i;
+
+	for (i = 1; i < FILES && (store.serial[i] != serial || !serial); i++)
+		;
+	return i < FILES ? i : 0;
+}
+
+static long file_open(const struct user_regs_struct *r)
+{
+	int i;
+
+	if (!r->rbx || r->rbx >= INKTAG_SERIAL_END || file_of(r->rbx))
+		fail("HC_FILE_OPEN under serial %ld", (long)r->rbx);
+	for (i = 1; i < FILES; i++) {
+		if (store.stored.file[i].oid[0] != r->rcx || store.stored.file[i].oid[1] != r->rdx)
+			continue;
+		if (store.serial[i])
+			fail("HC_FILE_OPEN of a file that the program has");
+		store.serial[i] = r->rbx;
+		return 0;
+	}
+	return -INKTAG_ENOENT;
+}
+
+/* Pages that are not below both lengths read zero: those of the backing file, which the program has open. */
+static void file_cut(const struct file *f, uint64_t length)
+{
+	uint64_t from = ((f->length < length ? f->length : length) + PAGE - 1) & ~(PAGE - 1);
+	const unsigned char *b = (const void *)f->oid;
+	char dir[64], path[400], to[512], hex[33];
+	struct dirent *e;
+	struct stat st;
+	ssize_t n;
+	int i, fd;
+	DIR *d;
+
+	for (i = 0; i < 16; i++)
+		sprintf(hex + 2 * i, "%02x", b[i]);
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", hap.pid);
+	d = opendir(dir);
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		n = readlink(path, to, sizeof(to) - 1);
+		to[n < 0 ? 0 : n] = 0;
+		if (!strstr(to, hex))
+			continue;
+		fd = open(path, O_RDWR);
+		if (fd < 0 || fstat(fd, &st) || ((uint64_t)st.st_size > from &&
+		    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, st.st_size - from)))
+			fail("%s: %s", to, strerror(errno));
+		close(fd);
+		break;
+	}
+	closedir(d);
+}
+
+static long file_length(const struct user_regs_struct *r)
+{
+	struct file *f = &store.stored.file[file_of(r->rbx)];
+
+	if (f == store.stored.file)
+		fail("HC_FILE_LENGTH of serial %ld", (long)r->rbx);
+	if (r->rcx == INKTAG_LENGTH_SET)
+		file_cut(f, r->rdx);
+	if (r->rcx == INKTAG_LENGTH_SET || (r->rcx == INKTAG_LENGTH_REACH && f->length < r->rdx))
+		f->length = r->rdx;
+	return f->length;
+}
+
+static long file_sync(const struct user_regs_struct *r)
+{
+	if (!file_of(r->rbx) || (r->rcx && r->rdx && r->rdx != store.syncs))
+		fail("HC_FILE_SYNC of serial %ld", (long)r->rbx);
+	return r->rcx == INKTAG_SYNC_SETTLE ? 0 : (long)++store.syncs;
+}
+
+static void file_leave(uint64_t serial)
+{
+	int i = file_of(serial);
+
+	if (i && !store.stored.file[i].names)
+		store.stored.file[i].oid[0] = 0;
+	if (i)
+		store.serial[i] = 0;
 }
 
 /* --- the hypervisor --------------------------------------------------------------------------- */
@@ -563,8 +769,24 @@ static void trusted_hypercall(struct user_regs_struct *r)
 		r->rax = 0;
 		break;
 	case INKTAG_HC_SIGNAL_ENTRY:
-	case INKTAG_HC_SHARE:
 		r->rax = 0;
+		break;
+	case INKTAG_HC_SHARE:
+		if (r->rcx)
+			file_leave(r->rbx);
+		r->rax = 0;
+		break;
+	case INKTAG_HC_FILE_NAME:
+		r->rax = store.path ? file_name(r) : -INKTAG_EOPNOTSUPP;
+		break;
+	case INKTAG_HC_FILE_OPEN:
+		r->rax = file_open(r);
+		break;
+	case INKTAG_HC_FILE_LENGTH:
+		r->rax = file_length(r);
+		break;
+	case INKTAG_HC_FILE_SYNC:
+		r->rax = file_sync(r);
 		break;
 	case INKTAG_HC_CLONE:
 		r->rax = -INKTAG_ENOSPC;
@@ -721,11 +943,13 @@ int main(int argc, char **argv)
 	opt.descriptors = INKTAG_DESC_MAX;
 	hap.sha = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(hap.sha, EVP_sha256(), NULL);
-	while ((c = getopt(argc, argv, "+ml:d:")) != -1) {
+	while ((c = getopt(argc, argv, "+ml:d:s:")) != -1) {
 		if (c == 'm')
 			opt.measure = true;
 		else if (c == 'd')
 			opt.descriptors = strtoul(optarg, NULL, 0);
+		else if (c == 's')
+			store_load(optarg);
 		else if (c == 'l')
 			parse_lie(optarg);
 		else
@@ -740,5 +964,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hosthv: %s: %s\n", argv[optind], strerror(errno));
 		_exit(127);
 	}
-	return watch();
+	c = watch();
+	store_save();
+	return c;
 }

@@ -279,7 +279,8 @@ START_TEST(duplicated)
 	must_be(third >= 40 && call(SYS_read, third, (u64)buf, 1) == 1 && *buf == 'f');
 	/* Whatever the program asked for, an exec finds none of them. */
 	must_be(fcntl(copy, F_GETFD) == FD_CLOEXEC && fcntl(third, F_GETFD) == FD_CLOEXEC);
-	must_be(call(SYS_fcntl, third, F_SETFD, 0) == 0 && fcntl(third, F_GETFD) == FD_CLOEXEC);
+	must_be(call(SYS_fcntl, third, F_GETFD) == 0 && call(SYS_fcntl, third, F_SETFD, 1) == 0 && call(SYS_fcntl, third, F_GETFD) == 1);
+	must_be(call(SYS_fcntl, third, F_SETFD, 0) == 0 && call(SYS_fcntl, third, F_GETFD) == 0 && fcntl(third, F_GETFD) == FD_CLOEXEC);
 	must_be(call(SYS_dup2, copy, third) == third && call(SYS_read, third, (u64)buf, 1) == 1 && *buf == 'g');
 	must_be(call(SYS_dup2, copy, copy) == copy && call(SYS_dup3, copy, copy, 0) == -EINVAL);
 	must_be(call(SYS_dup3, copy, 50, 0) == 50 && fcntl(50, F_GETFD) == FD_CLOEXEC);
@@ -326,6 +327,9 @@ START_TEST(synced)
 	must_be(call(SYS_fsync, fd) == 0 && a()->sealed && a()->settled == a()->sealed);
 	must_be(disk.made[SYS_fsync] == 2);		/* and the directory, which has a new file */
 	must_be(call(SYS_fdatasync, fd) == 0 && disk.made[SYS_fsync] == 3 && a()->settled == a()->sealed);
+	store->full = true;
+	must_be(call(SYS_fsync, fd) == 0 && disk.made[SYS_fsync] == 5 && a()->settled == a()->sealed);
+	store->full = true;
 	disk.lie = sync_lie;
 	fsyncs_fail = 1;
 	must_be(call(SYS_fsync, fd) == -EIO && a()->settled != a()->sealed);
@@ -618,6 +622,8 @@ START_TEST(copied)
 	must_be(call(SYS_splice, ends[0], 0, fd, (u64)&(s64){ 0 }, 100, 0) == 11);
 	must_be(call(SYS_pread64, fd, (u64)back, 99, 0) == 13 && !memcmp(back, "from a pipext", 13));
 	must_be(call(SYS_splice, fd, (u64)&(s64){ 5 }, ends[1], 0, 6, 0) == 6 && read(ends[0], back, 99) == 6 && !memcmp(back, "a pipe", 6));
+	must_be(call(SYS_splice, ends[0], 0, fd, 0, 5, SPLICE_F_NONBLOCK) == -EAGAIN);
+	must_be(call(SYS_splice, ends[0], (u64)&from, fd, 0, 5, 0) == -ESPIPE && call(SYS_splice, fd, 0, b, 0, 5, 0) == -EINVAL);
 	/* What the pipe has no room for was not read. */
 	must_be(!fcntl(ends[1], F_SETFL, O_NONBLOCK) && fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096);
 	fill(big, 9000, 1);
@@ -641,6 +647,7 @@ START_TEST(locked)
 	must_be(call(SYS_pread64, fd, (u64)back, 6, 0) == 6 && call(SYS_flock, fd, LOCK_EX) == 0 && call(SYS_pread64, fd, (u64)back, 6, 0) == 3);
 	a()->length = 2;
 	must_be(call(SYS_fcntl, fd, F_SETLK, (u64)&fl) == 0 && fl.l_start == -2 && call(SYS_pread64, fd, (u64)back, 6, 0) == 2);
+	must_be(call(SYS_fcntl, open_a(O_RDONLY), F_SETLK, (u64)&fl) == -EBADF);
 	fl = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	must_be(!fcntl(open(backing(a()), O_RDWR), F_OFD_GETLK, &fl) && fl.l_type == F_WRLCK && fl.l_start == 0 && fl.l_len == 1);
 	/* What it has made longer, we see at once in any case. */

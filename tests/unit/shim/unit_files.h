@@ -28,6 +28,7 @@ extern struct fake_store {
 	bool none;		/* the VM has no store */
 	int refuse;		/* the next answers are this error */
 	u32 refuse_op;		/* ... of this hypercall */
+	bool full;		/* SEAL answers EBUSY until what is in the store is durable */
 	u32 busy;		/* so many times LENGTH answers EBUSY, unless there is a sync */
 	struct fake_file file[STORE_FILES];
 	struct {
