@@ -216,6 +216,10 @@ long pfd_ioctl(long nr, const u64 args[6], struct popen *o)
 	int left;
 
 	switch ((u32)args[1]) {
+	case FIOCLEX:
+	case FIONCLEX:
+		pfd_set_cloexec(args[0], (u32)args[1] == FIOCLEX);
+		return 0;
 	case FIONREAD:
 		length = pfile_length(o);
 		if (length < 0)

@@ -16,6 +16,8 @@
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/stat.h>
+#include <linux/time.h>
 #include <linux/uio.h>
 #include <asm/stat.h>
 #include "mm.h"
@@ -24,6 +26,8 @@
 
 #define SMALL		0x10000UL	/* up to here the backing file grows by pages, then by windows */
 #define BUSY_TRIES	8
+#define UTIME_NOW	((1L << 30) - 1)
+#define UTIME_OMIT	((1L << 30) - 2)
 
 /* --- windows ---------------------------------------------------------------------------------------------- */
 
@@ -57,6 +61,21 @@ void pwindows_drop(struct pfile *f)
 			window_drop(w);
 }
 
+/* There is no memory, or no descriptor, for one more: was there a window that could go? */
+static bool windows_drop_others(void)
+{
+	struct pwindow *w;
+	bool any = false;
+
+	for (w = pstate->window; w < pstate->window + PWINDOWS; w++) {
+		if (!w->file || w->users)
+			continue;
+		window_drop(w);
+		any = true;
+	}
+	return any;
+}
+
 static long window_map(struct pwindow *w, struct pfile *f, u64 index)
 {
 	long r;
@@ -71,7 +90,7 @@ static long window_map(struct pwindow *w, struct pfile *f, u64 index)
 						 .fd = f->fd });
 	unlock(&mm_lock);
 	if (IS_ERR(r))
-		return r;
+		return r == -ENOMEM && windows_drop_others() ? window_map(w, f, index) : r;
 	*w = (struct pwindow){ .file = f, .index = index, .addr = r, .writable = f->writable };
 	return 0;
 }
@@ -307,6 +326,8 @@ long pfile_set_length(struct popen *o, u64 length, bool exactly)
 		if (!r)
 			r = length_call(o, INKTAG_LENGTH_SET, length);
 	}
+	if (r >= 0)
+		__atomic_store_n(&o->common->written, 1, __ATOMIC_SEQ_CST);
 	give(o);
 	return r < 0 ? r : 0;
 }
@@ -351,6 +372,7 @@ static long write_at(struct popen *o, struct pvec *v, u64 len, u64 offset, enum 
 		return r;
 	did = move(o, v, len, offset, how);
 	if (did > 0) {
+		__atomic_store_n(&o->common->written, 1, __ATOMIC_SEQ_CST);
 		r = length_call(o, INKTAG_LENGTH_REACH, offset + did);
 		if (r < 0)
 			return r;
@@ -442,11 +464,28 @@ static long settle_older(struct popen *o)
 	return r ? r : hc_file_sync(serial, INKTAG_SYNC_SETTLE, ticket);
 }
 
+void pfile_touch(struct pcommon_file *common, int fd)
+{
+	u64 mark = arena_mark();
+	struct __kernel_timespec *times;
+
+	if (!__atomic_exchange_n(&common->written, 0, __ATOMIC_SEQ_CST))
+		return;
+	times = arena_alloc(2 * sizeof(*times));
+	if (times) {
+		times[0] = (struct __kernel_timespec){ .tv_nsec = UTIME_OMIT };
+		times[1] = (struct __kernel_timespec){ .tv_nsec = UTIME_NOW };
+		hc_syscall_must(__NR_utimensat, fd, 0, (u64)times, 0, 0, 0);
+	}
+	arena_release(mark);
+}
+
 long pfile_sync(struct popen *o)
 {
 	const u64 serial = o->file->serial;
 	long mark, ticket, r;
 
+	pfile_touch(o->common, o->fd);
 	mark = hc_file_sync(serial, INKTAG_SYNC_BEGIN, 0);
 	if (mark < 0)
 		return -EIO;

@@ -124,14 +124,14 @@ static long opened(long fd, const struct ppath *p, u32 flags)
 static long open_protected(struct pbuf *b, const struct ppath *p, u32 flags, u32 mode)
 {
 	struct file_name name;
-	bool made, is_directory = false;
+	bool made;
 	u64 mark = arena_mark();
 	char *in;
 	long r;
 
-	if (!(flags & O_CREAT) || !(flags & O_EXCL))
-		is_directory = ppath_kind(-1, p->at) == S_IFDIR;
-	if (is_directory) {
+	if (ppath_kind(-1, p->at) == S_IFDIR) {
+		if (flags & O_CREAT && flags & O_EXCL)
+			return -EEXIST;
 		if (flags & O_CREAT || (flags & O_ACCMODE) != O_RDONLY)
 			return -EISDIR;
 		in = pname_in(p->at);
@@ -259,6 +259,7 @@ static long on_backing(long nr, const u64 args[6], int dir, int path)
 {
 	u64 given[6];
 	struct file_name name;
+	struct popen o;
 	struct paths s;
 	long r = paths_take(&s, args, (const int[][2]){ { dir, path } }, 1);
 
@@ -270,6 +271,10 @@ static long on_backing(long nr, const u64 args[6], int dir, int path)
 	if (dir >= 0)
 		given[dir] = AT_FDCWD;
 	r = find_backing(&s, &name);
+	if (!r && pfile_find(name.oid, &o)) {
+		pfile_touch(o.common, o.fd);
+		pfd_put(&o);
+	}
 	given[path] = r ? (u64)s.p->at : (u64)s.b->backing;
 	if (!r || (r == -ENOENT && is_kernels(&s)))
 		r = row(nr, given);
@@ -293,7 +298,16 @@ long ppath_attribute(long nr, const u64 args[6])
 /* faccessat, faccessat2, fchmodat, fchownat, futimesat, utimensat */
 long ppath_attribute_at(long nr, const u64 args[6])
 {
-	return is_empty(args[1]) ? PNOT_OURS : on_backing(nr, args, 0, 1);
+	struct popen o;
+
+	if (!is_empty(args[1]))
+		return on_backing(nr, args, 0, 1);
+	/* What was written before is older than a time that is set now. */
+	if (pfd_get(args[0], &o) == PFD_FILE) {
+		pfile_touch(o.common, o.fd);
+		pfd_put(&o);
+	}
+	return PNOT_OURS;
 }
 
 static void fix_statx(struct statx *x, u64 length, u64 names)
@@ -344,6 +358,7 @@ long pfd_stat(long nr, const u64 args[6], struct popen *o)
 {
 	long length = pfile_length(o);
 
+	pfile_touch(o->common, o->fd);
 	return length < 0 ? length : stat_into(nr, o->fd, NULL, length, 0, args);
 }
 
@@ -370,6 +385,10 @@ long ppath_stat(long nr, const u64 args[6])
 	if (!s.p->prefix)
 		return done(&s, PNOT_OURS);
 	r = find_backing(&s, &name);
+	if (!r && pfile_find(name.oid, &o)) {
+		pfile_touch(o.common, o.fd);
+		pfd_put(&o);
+	}
 	if (!r) {
 		r = stat_into(nr, -1, s.b->backing, name.length, name.names, args);
 	} else if (r == -ENOENT && is_kernels(&s)) {

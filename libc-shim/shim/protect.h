@@ -210,6 +210,7 @@ struct pcommon_file {
 	 */
 	u64 length;
 	u32 new;		/* the directory may not have the backing file durably */
+	u32 written;		/* ... and its time of modification may not say so */
 };
 
 struct pdesc {
@@ -261,6 +262,8 @@ long pfile_length(struct popen *o);
 /* exactly: else only to make it longer. */
 long pfile_set_length(struct popen *o, u64 length, bool exactly);
 long pfile_sync(struct popen *o);
+/* The kernel sees no write that goes to a page which is in memory: what was written since moves st_mtime now. */
+void pfile_touch(struct pcommon_file *common, int fd);
 /* The backing file has pages up to this length. */
 long pfile_back(struct popen *o, u64 length);
 /* The windows of a file, or all that may go, are unmapped. With protect_lock. */

@@ -291,6 +291,7 @@ static void forget(u32 fd)
 		return;
 	}
 	f = file_at(fd);
+	pfile_touch(pcommon_file(f->common), fd);
 	pstate->fd[fd].kind = PFD_NONE;
 	f->fds--;
 	if (f->fd == (int)fd) {

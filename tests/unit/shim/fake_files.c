@@ -230,6 +230,8 @@ long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
 	f->gets += op == INKTAG_LENGTH_GET;
 	r = f->length;
 	pthread_mutex_unlock(&store->lock);
+	if (op == INKTAG_LENGTH_GET && store->slow)
+		usleep(store->slow);
 	return r;
 }
 

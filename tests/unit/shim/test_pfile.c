@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -261,6 +262,23 @@ START_TEST(many_windows)
 }
 END_TEST
 
+/* There is a limit of mappings: a window that is not in use goes, for one that is. */
+START_TEST(few_windows)
+{
+	u32 i;
+	int fd;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	for (i = 0; i < 5; i++)
+		must_be(call(SYS_pwrite64, fd, (u64)&i, 4, i * MIB) == 4);
+	for (i = 5; i < 10; i++) {
+		fake.fail_in = 1;
+		must(call(SYS_pwrite64, fd, (u64)&i, 4, i * MIB) == 4, "window %d", i);
+	}
+}
+END_TEST
+
 /* --- descriptors ------------------------------------------------------------------------------------------- */
 
 START_TEST(duplicated)
@@ -282,6 +300,7 @@ START_TEST(duplicated)
 	must_be(call(SYS_fcntl, third, F_GETFD) == 0 && call(SYS_fcntl, third, F_SETFD, 1) == 0 && call(SYS_fcntl, third, F_GETFD) == 1);
 	must_be(call(SYS_fcntl, third, F_SETFD, 0) == 0 && call(SYS_fcntl, third, F_GETFD) == 0 && fcntl(third, F_GETFD) == FD_CLOEXEC);
 	must_be(call(SYS_dup2, copy, third) == third && call(SYS_read, third, (u64)buf, 1) == 1 && *buf == 'g');
+	must_be(call(SYS_ioctl, third, FIONCLEX) == 0 && call(SYS_fcntl, third, F_GETFD) == 0 && fcntl(third, F_GETFD) == FD_CLOEXEC);
 	must_be(call(SYS_dup2, copy, copy) == copy && call(SYS_dup3, copy, copy, 0) == -EINVAL);
 	must_be(call(SYS_dup3, copy, 50, 0) == 50 && fcntl(50, F_GETFD) == FD_CLOEXEC);
 	must_be(call(SYS_close, copy) == 0 && call(SYS_close, third) == 0 && a()->opened == 1 && call(SYS_close, 50) == 0);
@@ -362,6 +381,25 @@ START_TEST(busy)
 	disk.lie = sync_lie;
 	fsyncs_fail = 1;
 	must_be(call(SYS_ftruncate, fd, 1) == -EIO && a()->length == 9);
+}
+END_TEST
+
+/* The kernel sees the first write to a page only. */
+START_TEST(times_move_on)
+{
+	const struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct stat st;
+	int fd;
+
+	fake_files();
+	fd = open_a(O_RDWR | O_CREAT);
+	must_be(call(SYS_write, fd, (u64)"abc", 3) == 3 && call(SYS_utimensat, fd, 0, (u64)old, 0) == 0);
+	must_be(call(SYS_fstat, fd, (u64)&st) == 0 && st.st_mtime == 1000);
+	must_be(call(SYS_write, fd, (u64)"abc", 3) == 3 && call(SYS_fstat, fd, (u64)&st) == 0 && st.st_mtime > 1000000000 && st.st_atime == 1000);
+	must_be(call(SYS_utimensat, AT_FDCWD, (u64)FILE_A, (u64)old, 0) == 0 && call(SYS_ftruncate, fd, 1) == 0);
+	must_be(call(SYS_stat, (u64)FILE_A, (u64)&st) == 0 && st.st_mtime > 1000000000);
+	must_be(call(SYS_pwrite64, fd, (u64)"x", 1, 0) == 1 && call(SYS_utimensat, AT_FDCWD, (u64)FILE_A, (u64)old, 0) == 0);
+	must_be(call(SYS_close, fd) == 0 && call(SYS_stat, (u64)FILE_A, (u64)&st) == 0 && st.st_mtime == 1000);
 }
 END_TEST
 
@@ -682,7 +720,7 @@ static int ended_as(pid_t pid)
 /* Offsets and flags are the description's, whoever has it; appends of several processes do not meet. */
 START_TEST(forked)
 {
-	const int n = 300;
+	const int n = 100;
 	char buf[16];
 	long pid, i;
 	int fd, log;
@@ -692,6 +730,7 @@ START_TEST(forked)
 	fd = open_a(O_RDWR | O_CREAT);
 	log = call(SYS_open, (u64)"/data/log", O_WRONLY | O_CREAT | O_APPEND, 0644);
 	must_be(call(SYS_write, fd, (u64)"0123456789", 10) == 10 && call(SYS_lseek, fd, 2, SEEK_SET) == 2);
+	store->slow = 300;
 	pid = call(SYS_fork);
 	must(pid >= 0, "fork: %ld", pid);
 	if (!pid) {
@@ -795,6 +834,6 @@ START_TEST(threads)
 END_TEST
 
 SUITE(pfile, 3 * SECONDS, { written_and_read }, { reads_without_exits }, { as_an_ordinary_file }, { cut_and_grown, 5 },
-      { left_behind_the_end, 2 }, { appended }, { many_windows }, { duplicated }, { replaced }, { synced }, { busy },
+      { left_behind_the_end, 2 }, { appended }, { many_windows }, { few_windows }, { duplicated }, { replaced }, { synced }, { busy }, { times_move_on },
       { backing_cut }, { page_lost }, { bad_pointers }, { wrong_sizes }, { wrong_windows, 4 }, { no_store }, { refused_by_the_store },
       { mapped_shared }, { mapped_private }, { from_a_mapping }, { copied }, { locked }, { forked }, { killed }, { threads })

@@ -192,7 +192,8 @@ START_TEST(linked_and_unlinked)
 	make("/data/a", "text");
 	must_be(call(SYS_readlink, (u64)"/data/a", (u64)buf, 8) == -EINVAL && call(SYS_readlink, (u64)"/data/b", (u64)buf, 8) == -ENOENT);
 	must_be(call(SYS_mkdir, (u64)"/data/a", 0755) == -EEXIST && call(SYS_rmdir, (u64)"/data/a") == -ENOTDIR);
-	must_be(call(SYS_mkdir, (u64)"/data/d", 0755) == 0 && call(SYS_unlink, (u64)"/data/d") == -EISDIR && call(SYS_rmdir, (u64)"/data/d") == 0);
+	must_be(call(SYS_mkdir, (u64)"/data/d", 0755) == 0 && call(SYS_open, (u64)"/data/d", O_RDWR | O_CREAT | O_EXCL, 0644) == -EEXIST);
+	must_be(call(SYS_unlink, (u64)"/data/d") == -EISDIR && call(SYS_rmdir, (u64)"/data/d") == 0);
 }
 END_TEST
 

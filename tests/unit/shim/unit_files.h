@@ -35,7 +35,7 @@ extern struct fake_store {
 		char path[256];
 		u32 file;	/* 0: free */
 	} name[STORE_FILES];
-	u64 living;
+	unsigned int slow;	/* microseconds that the answer to GET takes */
 	pthread_mutex_t lock;
 } *store;
 
