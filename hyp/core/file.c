@@ -51,7 +51,7 @@ int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2])
 	return 0;
 }
 
-int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE], u64 length, struct ink_file **out)
+int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_store *a, struct ink_file **out)
 {
 	struct ink_file *file = ink_file_find(vm, oid);
 	int err = -ENOMEM;
@@ -61,8 +61,8 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE]
 		*out = file;
 		return 0;
 	}
-	if (length > INKTAG_LENGTH_MAX)
-		return -ENOSPC;
+	if (a->value[0] > INKTAG_LENGTH_MAX || a->value[1] >> 63)
+		return -EINVAL;
 	file = ink_zalloc(sizeof(*file));
 	if (!file)
 		return -ENOMEM;
@@ -71,13 +71,14 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE]
 	memcpy(file->oid, oid, sizeof(file->oid));
 	file->obj.shared = true;
 	file->obj.file = file;
-	file->length = file->stored = length;
+	file->length = file->stored = a->value[0];
+	file->ticket = a->value[1];
 	file->cut = U64_MAX;
 	file->writes = 1;
 	ink_map_init(&file->obj.pages);
 	ink_map_init(&file->unannounced);
 	ink_map_init(&file->known);
-	file->key = ink_key_new(key);
+	file->key = ink_key_new(a->key);
 	if (file->key)
 		err = ink_map_set(&vm->files, file->nr, file);
 	if (err) {

@@ -446,9 +446,9 @@ void ink_files_left(struct ink_hap *opener);
 void ink_files_evict(struct ink_vm *vm);
 void ink_files_free(struct ink_vm *vm);
 
-/* For store.c: the answers. new: -ENOSPC, -ENOMEM; fetched: -ENOSPC, -ENOMEM, -EINVAL; prepared: -EINVAL. */
+/* For store.c: the answers. new: -ENOSPC, -ENOMEM, -EINVAL; fetched: -ENOSPC, -ENOMEM, -EINVAL; prepared: -EINVAL. */
 struct ink_file *ink_file_find(struct ink_vm *vm, const u64 oid[2]);
-int ink_file_new(struct ink_vm *vm, const u64 oid[2], const u8 key[INK_KEY_SIZE], u64 length, struct ink_file **out);
+int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_store *a, struct ink_file **out);
 int ink_file_fetched(struct ink_file *file, u64 chunk, const struct kvm_inktag_record *r, u32 count);
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_settled(struct ink_file *file, u64 ticket);

@@ -133,14 +133,22 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, b
 	return 0;
 }
 
+/* Of what nobody has any more the store learns all, if it can. -EINPROGRESS: it is being told. */
+static int announce_left(struct ink_file *file)
+{
+	bool any = file->length != file->stored || (file->cut != U64_MAX && !file->cut_ticket);
+
+	return ink_ask_prepare(file, U64_MAX, file->length, false, any);
+}
+
 void ink_ask_release(struct ink_vm *vm)
 {
 	struct ink_file *file;
 	u64 nr;
 
-	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
-		if (file->leaving && !new_request(vm, KVM_INKTAG_STORE_RELEASE, file->oid))
-			return;
+	for (nr = 0; vm->request_state == INK_REQUEST_NONE && (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
+		if (file->leaving && announce_left(file) != -EINPROGRESS)
+			new_request(vm, KVM_INKTAG_STORE_RELEASE, file->oid);
 }
 
 /* --- in the name of a thread ------------------------------------------------------------------------- */
@@ -270,7 +278,7 @@ static int opened(struct ink_vm *vm, const struct kvm_inktag_store *a)
 	struct ink_file *file;
 	int err;
 
-	err = ink_file_new(vm, vm->request.oid, a->key, a->value[0], &file);
+	err = ink_file_new(vm, vm->request.oid, a, &file);
 	if (err || file->obj.refs)
 		return err;
 	if (t)

@@ -294,6 +294,7 @@ static int serve_file(struct store *st, const struct kvm_inktag_store *r, struct
 	case KVM_INKTAG_STORE_OPEN:
 		a->value[0] = store_length(st, r->oid);
 		o->length = a->value[0];
+		a->value[1] = st->ticket;
 		memset(a->key, o->oid[0], sizeof(a->key));
 		return 0;
 	case KVM_INKTAG_STORE_RELEASE:

@@ -695,11 +695,55 @@ START_TEST(left)
 	guest_check(g);
 	ck_assert(!ink_gfn_is_held(&g->vm, GFN, 1));
 	store_serve(st, g);
-	ck_assert_uint_eq(g->vm.nr_files, 1);		/* the store does not know page 0 yet */
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+	ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), 2 * PAGE);
+	reads(0, 0, GFN, 1);
+	/* a length alone, longer and shorter */
+	for (int i = 3; i >= 1; i -= 2) {
+		ck_assert_int_eq(length(INKTAG_LENGTH_SET, i * PAGE), i * PAGE);
+		ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+		store_serve(st, g);
+		ck_assert_uint_eq(g->vm.nr_files, 0);
+		ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+		ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), i * PAGE);
+	}
+	reads(0, 0, GFN, 1);
+}
+END_TEST
+
+/* Who syncs need not be who wrote. */
+START_TEST(synced_by_another)
+{
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(1);
+	writes(0, 0, GFN, 2);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+	sync_all(0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+}
+END_TEST
+
+/* The store does not take what it had to be told: it stays, until it does. */
+START_TEST(left_unannounced)
+{
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 0, GFN, 1);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EBUSY);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
 	ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), 2 * PAGE);
 	reads(0, 0, GFN, 1);
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EBUSY);
 	store_serve(st, g);
 	write_back(0, GFN);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
@@ -731,6 +775,7 @@ START_TEST(removed_when_left)
 	length(INKTAG_LENGTH_REACH, PAGE);
 	writes(0, 0, GFN, 1);
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EBUSY);
 	store_serve(st, g);
 	ck_assert_uint_eq(g->vm.nr_files, 1);
 	store_remove(st, first);
@@ -1117,6 +1162,8 @@ Suite *suite_file(void)
 	tcase_add_loop_test(tc, cut_unsettled, 0, 2);
 	tcase_add_test(tc, beyond);
 	tcase_add_test(tc, left);
+	tcase_add_test(tc, left_unannounced);
+	tcase_add_test(tc, synced_by_another);
 	tcase_add_test(tc, left_without_name);
 	tcase_add_test(tc, removed_when_left);
 	tcase_add_test(tc, release_fails);

@@ -90,7 +90,10 @@ struct kvm_inktag_record {
 enum kvm_inktag_store_op {
 	/* value[0]: enum inktag_name_op; path, count bytes. -> oid, value[0]: length, value[1]: names */
 	KVM_INKTAG_STORE_NAME,
-	/* oid. -> value[0]: length; key. Which length a file has after a crash is the store's to say */
+	/*
+	 * oid. -> value[0]: length; value[1]: the ticket of what was prepared and is not settled, 0: there is
+	 * nothing; key. Which length a file has after a crash is the store's to say.
+	 */
 	KVM_INKTAG_STORE_OPEN,
 	/* oid: no HAP has the file any more. -> value[0]: its names. 0: it is no more, or never was. An error: 1 */
 	KVM_INKTAG_STORE_RELEASE,

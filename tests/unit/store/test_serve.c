@@ -437,7 +437,10 @@ START_TEST(versions)
 	MUST(s.db, inktag_db_object_key(s.db, (InkTagDbOid *)oid, key));
 	ck_assert_mem_eq(a.key, key, sizeof(key));
 	expect(oid, 0, 0, 0);
+	ck_assert_uint_eq(a.value[1], 0);
 	ticket = prepared(oid, 0, 2, 10000);
+	ck_assert_int_eq(file_open(oid), 0);
+	ck_assert_uint_ge(a.value[1], ticket);
 	/* Of this session: no doubt, not even whether it is zeros. */
 	expect(oid, 0, 0, 1, 1);
 	settled(oid, ticket);

@@ -87,6 +87,7 @@ int inktag_serve_reset(InkTagServer *s)
     int ret = inktag_db_session(s->db);
 
     s->opens = 0;
+    s->ticket = 0;
     return ret < 0 ? ret : inktag_db_object_remove_unnamed(s->db, &removed);
 }
 
@@ -216,6 +217,8 @@ static int serve_open(InkTagServer *s, const struct kvm_inktag_store *request,
     }
     if (ret == 0) {
         answer->value[0] = length_of(&o);
+        /* That of another file's prepare does as well, if it came later. */
+        answer->value[1] = o.unsettled ? s->ticket : 0;
         add_open(s, &oid);
     }
     return ret;
@@ -318,7 +321,7 @@ static int prepare(InkTagServer *s, const struct kvm_inktag_store *request,
                                 &ticket);
     }
     if (ret == 0) {
-        answer->value[0] = ticket;
+        answer->value[0] = s->ticket = ticket;
     }
     return ret;
 }

@@ -34,6 +34,7 @@ typedef struct InkTagServer {
     InkTagDbOid *open;          /* files that a HAP has, each once */
     size_t opens;
     size_t room;                /* in open */
+    uint64_t ticket;            /* of the last prepare of this session, or 0 */
     int trouble;                /* beside a right answer: negated errno, or 0 */
     uint64_t served[KVM_INKTAG_STORE_OP_COUNT];
     uint64_t failed;            /* those of them that are to be reported */
