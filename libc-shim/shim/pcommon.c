@@ -55,7 +55,7 @@ static void wait(u32 i)
 	arena_release(mark);
 }
 
-bool plock_take(struct plock *l)
+void plock_take(struct plock *l)
 {
 	u64 was;
 	u32 i;
@@ -63,10 +63,10 @@ bool plock_take(struct plock *l)
 	for (i = 0;; i++) {
 		was = 0;
 		if (__atomic_compare_exchange_n(&l->owner, &was, me(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return false;
+			return;
 		if (i >= SPINS && hc_ended(was >> 32) &&
 		    __atomic_compare_exchange_n(&l->owner, &was, me(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return true;
+			return;
 		wait(i);
 	}
 }

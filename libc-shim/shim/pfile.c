@@ -220,6 +220,9 @@ static long length_call(struct popen *o, enum inktag_length_op op, u64 length)
 	long r;
 	u32 i;
 
+	/* Whatever becomes of this process, nobody goes by a length that is too long. */
+	if (op == INKTAG_LENGTH_SET)
+		__atomic_store_n(&o->common->length, PLENGTH_UNKNOWN, __ATOMIC_SEQ_CST);
 	for (i = 0; i < BUSY_TRIES; i++) {
 		r = hc_file_length(o->file->serial, op, length);
 		if (r != -EBUSY)
@@ -235,8 +238,7 @@ static long length_call(struct popen *o, enum inktag_length_op op, u64 length)
 
 static void take(struct popen *o)
 {
-	if (plock_take(&o->common->lock))
-		__atomic_store_n(&o->common->length, PLENGTH_UNKNOWN, __ATOMIC_SEQ_CST);
+	plock_take(&o->common->lock);
 }
 
 static void give(struct popen *o)

@@ -194,8 +194,8 @@ struct plock {
 	u64 owner;
 };
 
-/* True: of one that has ended while it held it. What the lock guards may be half done. */
-bool plock_take(struct plock *l);
+/* Also from one that has ended while it held it: what the lock guards is never left half done. */
+void plock_take(struct plock *l);
 void plock_give(struct plock *l);
 
 #define PLENGTH_UNKNOWN	(~0UL)

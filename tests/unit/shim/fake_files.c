@@ -220,6 +220,8 @@ long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
 		store->busy--;
 		return -EBUSY;
 	}
+	if (op == INKTAG_LENGTH_SET && disk.in_set)
+		disk.in_set();
 	pthread_mutex_lock(&store->lock);
 	if (op == INKTAG_LENGTH_SET) {
 		zero_pages(f, length);
@@ -337,6 +339,13 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 	if (rip < (u64)pcopy_begin || rip >= (u64)pcopy_end) {
 		signal(sig, SIG_DFL);
+		return;
+	}
+	if (disk.in_copy) {
+		void (*meanwhile)(void) = disk.in_copy;
+
+		disk.in_copy = NULL;
+		meanwhile();
 		return;
 	}
 	memset((void *)(ustack - 4096), 0, 4096);

@@ -46,6 +46,8 @@ extern struct fake_disk {
 	/* Before a call is made: true, it is answered by *r. */
 	bool (*lie)(long nr, const u64 args[6], long *r);
 	void (*after)(long nr, const u64 args[6], long r);
+	void (*in_set)(void);		/* when a length is about to be set */
+	void (*in_copy)(void);		/* what happens at the next fault in a copy, once; then it is made again */
 } disk;
 
 void fake_files(void);
