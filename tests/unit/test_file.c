@@ -297,6 +297,28 @@ START_TEST(shared_by_two)
 }
 END_TEST
 
+/* The program's own mapping beside the shim's window: one page, at one address at a time. */
+START_TEST(two_windows)
+{
+	struct inktag_desc d = { FILE_VA + PAGES * PAGE, PAGES, { SERIAL, 0 }, 0, 7, INKTAG_KIND_FILE };
+	struct access a;
+	int i;
+
+	memcpy((u8 *)SPAGE(hap, 0, 0)->frame + (TOKEN + 1) * sizeof(d), &d, sizeof(d));
+	for (i = 1; i < 5; i += 2) {
+		writes(0, 3, GFN, i);
+		a = hap_access_at(g, 0, d.addr + 3 * PAGE, INK_WRITE, GFN, TOKEN + 1);
+		ck_assert_int_eq(a.verdict, INK_MAPPED);
+		ck_assert(secret_is(a.page, i));
+		secret_fill(a.page, i + 1);
+		guest_check(g);
+		reads(0, 3, GFN, i + 1);
+	}
+	k_page(g, GFN);
+	reads(0, 3, GFN, 4);
+}
+END_TEST
+
 START_TEST(child_has_it)
 {
 	struct ink_hap *child;
@@ -1144,6 +1166,7 @@ Suite *suite_file(void)
 	tcase_add_test(tc, written_and_read);
 	tcase_add_test(tc, key_of_its_own);
 	tcase_add_test(tc, shared_by_two);
+	tcase_add_test(tc, two_windows);
 	tcase_add_test(tc, child_has_it);
 	tcase_add_test(tc, wrong_kind);
 	tcase_add_loop_test(tc, attacked, 0, NR_ATTACKS);
