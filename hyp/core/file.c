@@ -148,12 +148,17 @@ void ink_files_left(struct ink_hap *opener)
 			ink_file_left(file);
 }
 
+bool ink_file_length_is_stored(const struct ink_file *file)
+{
+	return file->length == file->stored && (file->cut == U64_MAX || file->cut_ticket);
+}
+
 /* What the store does not know is needed, unless the file is no more. */
 static void free_unneeded(struct ink_file *file)
 {
 	u64 key = 0;
 
-	if (file->left && !ink_map_next(&file->unannounced, &key, U64_MAX))
+	if (file->left && ink_file_length_is_stored(file) && !ink_map_next(&file->unannounced, &key, U64_MAX))
 		file_free(file);
 }
 
@@ -470,14 +475,13 @@ s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value)
 
 static s64 seal_all(struct ink_file *file, u64 mark)
 {
-	bool cut = file->cut != U64_MAX && !file->cut_ticket;
 	int err;
 
 	if (mark > file->writes)
 		return -EINVAL;
 	if (!mark)
 		return file->ticket;
-	err = ink_ask_prepare(file, mark, file->length, false, cut || file->length != file->stored);
+	err = ink_ask_prepare(file, mark, file->length, false, !ink_file_length_is_stored(file));
 	return err ? err : (s64)file->ticket;
 }
 
@@ -533,12 +537,17 @@ int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable)
 		return -EINVAL;
 	for (i = 0; i < count; i++)
 		ink_gfn_touch(vm, gfn + i);
-	for (nr = 0; vm->nr_sealed && (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
-		if (!file->nr_sealed)
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
+		bool any = file->left && !ink_file_length_is_stored(file);
+
+		if (!file->nr_sealed && !any)
 			continue;
-		/* Of a file that was made shorter the store learns it by a sync: it cannot be longer beside that. */
+		/*
+		 * Of a file that was made shorter the store learns it by a sync, or when nobody has it any more: it cannot
+		 * be longer beside that.
+		 */
 		err = ink_ask_prepare(file, durable ? file->busy : U64_MAX,
-				      file->cut == U64_MAX ? file->length : file->stored, durable, false);
+				      file->cut == U64_MAX || file->left ? file->length : file->stored, durable, any);
 		if (err == -EBUSY)
 			file->busy = file->writes;
 		if (err)

@@ -452,6 +452,8 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 int ink_file_fetched(struct ink_file *file, u64 chunk, const struct kvm_inktag_record *r, u32 count);
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_settled(struct ink_file *file, u64 ticket);
+/* Does the store know the length, as far as it need not be durable? */
+bool ink_file_length_is_stored(const struct ink_file *file);
 int ink_file_cleared(struct ink_file *file, u64 ticket);
 void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r);
 void ink_file_released(struct ink_file *file, u64 names);

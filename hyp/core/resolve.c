@@ -136,7 +136,7 @@ static bool is_filled(const struct access *a)
 	       memcmp(vm->bounce, vm->zero, INKTAG_PAGE_SIZE);
 }
 
-/* A file's page: is known what is right? A lost one may be written; what is not written of it is zeros. */
+/* A file's page: is known what is right? */
 static int prepare_file(const struct access *a, struct ink_file *file, u64 serial, u64 index)
 {
 	struct ink_spage *s;
@@ -148,12 +148,8 @@ static int prepare_file(const struct access *a, struct ink_file *file, u64 seria
 	s = ink_spage_find(a->hap, serial, index);
 	if (s && s->doubt)
 		return ink_gfn_is_held(a->hap->vm, a->hint.gfn, 1) ? -EBUSY : ink_file_recover(s, a->hint.gfn);
-	if (!s || !s->lost)
-		return 0;
-	if (a->access != INK_WRITE)
-		return -EIO;
-	any_drop_absent(a->hap, serial, index);
-	return 0;
+	/* Of a lost one a part cannot be written: the rest would be zeros, which nobody wrote. */
+	return s && s->lost ? -EIO : 0;
 }
 
 static enum ink_verdict resolve_protected(const struct access *a)

@@ -106,7 +106,8 @@ static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
 
 int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any)
 {
-	u64 end = (length + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT, key;
+	/* What is beyond the length that the file has goes with the cut, in the store, too: it is none of this request's. */
+	u64 end = (min(length, file->length) + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT, key;
 	struct ink_vm *vm = file->vm;
 	struct kvm_inktag_store *r;
 	struct ink_spage *s;
@@ -136,9 +137,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, b
 /* Of what nobody has any more the store learns all, if it can. -EINPROGRESS: it is being told. */
 static int announce_left(struct ink_file *file)
 {
-	bool any = file->length != file->stored || (file->cut != U64_MAX && !file->cut_ticket);
-
-	return ink_ask_prepare(file, U64_MAX, file->length, false, any);
+	return ink_ask_prepare(file, U64_MAX, file->length, false, !ink_file_length_is_stored(file));
 }
 
 void ink_ask_release(struct ink_vm *vm)

@@ -9,6 +9,7 @@
  *	poke PATH OFFSET LENGTH N	content N in place of what is there
  *	check PATH LENGTH N	its length and content are these: "ok", or "bad ...: at OFFSET"
  *	part PATH OFFSET LENGTH N	this part of it has content N
+ *	either PATH LENGTH N M	each of its pages has content N or content M
  *	zeros PATH OFFSET LENGTH	this part of it is zeros
  *	mapped PATH LENGTH N	as check, through a shared mapping; map_poke PATH OFFSET LENGTH N: as poke
  *	sync PATH	fsync
@@ -130,6 +131,25 @@ static void part(const char *path, off_t at, off_t len, const unsigned long *n)
 		if (n)
 			fill(want, did, at + i, *n);
 		differs(buf, want, did, at + i);
+	}
+	close(fd);
+}
+
+static void either(const char *path, off_t len, unsigned long n, unsigned long m)
+{
+	char buf[4096], want[4096];
+	int fd = must_open(path, O_RDONLY);
+	ssize_t did;
+	off_t at;
+
+	for (at = 0; at < len; at += did) {
+		did = pread(fd, buf, sizeof(buf), at);
+		if (did <= 0)
+			bad("read", at);
+		fill(want, did, at, n);
+		if (memcmp(buf, want, did))
+			fill(want, did, at, m);
+		differs(buf, want, did, at);
 	}
 	close(fd);
 }
@@ -258,6 +278,11 @@ static void one(const char *verb)
 		len = number();
 		n = number();
 		part(path, at, len, &n);
+	} else if (!strcmp(verb, "either")) {
+		len = number();
+		n = number();
+		must_have_length(path, len);
+		either(path, len, n, number());
 	} else if (!strcmp(verb, "zeros")) {
 		at = number();
 		part(path, at, number(), NULL);
