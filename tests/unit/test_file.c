@@ -819,6 +819,7 @@ END_TEST
 START_TEST(left_unannounced)
 {
 	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	sync_all(0);
 	writes(0, 0, GFN, 1);
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
 	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EBUSY);
