@@ -74,6 +74,7 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 	file->length = file->stored = a->value[0];
 	file->ticket = a->value[1];
 	file->cut = U64_MAX;
+	file->reach = pages_of(file->length);
 	file->writes = 1;
 	ink_map_init(&file->obj.pages);
 	ink_map_init(&file->unannounced);
@@ -118,6 +119,14 @@ void ink_files_free(struct ink_vm *vm)
 		file_free(file);
 }
 
+/* The kernel still has what was sealed of them, and on its disk; and nobody knows the versions any more. */
+static void drop_beyond(struct ink_file *file, u64 end)
+{
+	ink_object_clear(&file->obj, end, U64_MAX);
+	if (file->reach > end)
+		file->stale = max(file->stale, file->reach);
+}
+
 /*
  * Nobody reads or writes it: its frames can go. What the store does not know yet stays, encrypted; what is beyond the
  * length means nothing to anybody.
@@ -127,7 +136,7 @@ void ink_file_left(struct ink_file *file)
 	struct ink_spage *s;
 	u64 index;
 
-	ink_object_clear(&file->obj, pages_of(file->length), U64_MAX);
+	drop_beyond(file, pages_of(file->length));
 	for (index = 0; (s = ink_map_next(&file->obj.pages, &index, U64_MAX)); index++) {
 		ink_spage_cloak(s);
 		ink_relax();
@@ -217,7 +226,8 @@ int ink_file_recover(struct ink_spage *s, u64 gfn)
 		found = doubt->v[i];
 		found.flags = 0;
 	}
-	if (found.flags && doubt->zeros && !memcmp(vm->bounce, vm->zero, INKTAG_PAGE_SIZE))
+	/* Who shows something else in place of what was cut off gets what he could have by showing zeros. */
+	if (found.flags && doubt->zeros && (doubt->stale || !memcmp(vm->bounce, vm->zero, INKTAG_PAGE_SIZE)))
 		found.flags = 0;
 	ink_frame_free(vm, frame);
 	return err ? err : ink_ask_resolve(s->file, &found);
@@ -246,6 +256,7 @@ int ink_file_written(struct ink_spage *s)
 	if (s->written)
 		announced(s);
 	s->written = ++file->writes;
+	file->reach = max(file->reach, s->id.index + 1);
 	file->nr_dirty++;
 	return 0;
 }
@@ -271,6 +282,12 @@ void ink_file_forget(struct ink_spage *s)
 	ink_free(s->doubt);
 }
 
+static void stale_is_stored(struct ink_file *file, const struct kvm_inktag_store *r)
+{
+	if (file->stale == r->value[2])
+		file->stale = 0;
+}
+
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket)
 {
 	struct ink_spage *s;
@@ -284,6 +301,7 @@ int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u
 		if (s && s->written && s->state != INK_DIRTY && s->id.version == r->record[i].version)
 			announced(s);
 	}
+	stale_is_stored(file, r);
 	file->ticket = ticket;
 	file->stored = r->value[0];
 	if (file->cut != U64_MAX && !file->cut_ticket && file->stored == file->length)
@@ -340,6 +358,7 @@ static int add_version(struct ink_spage *s, const struct kvm_inktag_record *r)
 		return -EINVAL;
 	s->doubt->v[s->doubt->count++] = *r;
 	s->doubt->zeros |= r->flags & KVM_INKTAG_RECORD_ZEROS;
+	s->doubt->stale |= r->flags & KVM_INKTAG_RECORD_STALE;
 	return 0;
 }
 
@@ -433,7 +452,7 @@ static void set_length(struct ink_file *file, u64 length)
 {
 	u64 end = pages_of(min(length, file->length));
 
-	ink_object_clear(&file->obj, end, U64_MAX);
+	drop_beyond(file, end);
 	if (length < file->length) {
 		file->cut = min(file->cut, end);
 		file->cut_ticket = 0;
@@ -515,10 +534,11 @@ void ink_file_settled(struct ink_file *file, u64 ticket)
 	file->cut_ticket = 0;
 }
 
-int ink_file_cleared(struct ink_file *file, u64 ticket)
+int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket)
 {
 	if (ticket >> 63 || ticket < file->ticket || file->length)
 		return -EINVAL;
+	stale_is_stored(file, r);
 	file->stored = 0;
 	file->ticket = ticket;
 	file->cut_ticket = ticket;

@@ -79,6 +79,7 @@ enum ink_spage_state { INK_DIRTY = 1, INK_CLEAN, INK_CLOAKED };
 struct ink_doubt {
 	u32 count;
 	bool zeros;		/* or zeros */
+	bool stale;		/* or what was cut off there once, as zeros: it is nothing that is known */
 	struct kvm_inktag_record v[KVM_INKTAG_VERSIONS];
 };
 
@@ -123,6 +124,8 @@ struct ink_file {
 	u64 stored;		/* the newest length that the store has */
 	u64 cut;		/* records of pages from here on are not valid any more; U64_MAX: all are */
 	u64 cut_ticket;		/* from which on the store knows of the cut; 0: it does not */
+	u64 reach;		/* no page from this one on was ever written */
+	u64 stale;		/* a page below this one was cut off, of which the store has not been told; 0: none */
 	u64 version, versions;	/* the next one to be used, and how many there are from it on */
 	u32 salt;
 	u64 nr_dirty;		/* F2: <= versions */
@@ -454,7 +457,7 @@ int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u
 void ink_file_settled(struct ink_file *file, u64 ticket);
 /* Does the store know the length, as far as it need not be durable? */
 bool ink_file_length_is_stored(const struct ink_file *file);
-int ink_file_cleared(struct ink_file *file, u64 ticket);
+int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r);
 void ink_file_released(struct ink_file *file, u64 names);
 

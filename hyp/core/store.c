@@ -78,8 +78,11 @@ int ink_ask_settle(struct ink_file *file, u64 ticket)
 int ink_ask_clear(struct ink_file *file)
 {
 	struct kvm_inktag_store *r;
+	int err = ask(file, KVM_INKTAG_STORE_CLEAR, &r);
 
-	return ask(file, KVM_INKTAG_STORE_CLEAR, &r);
+	if (r)
+		r->value[2] = file->stale;
+	return err;
 }
 
 int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found)
@@ -128,6 +131,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, b
 	}
 	r->value[0] = length;
 	r->value[1] = durable;
+	r->value[2] = file->stale;
 	if (r->count || any)
 		return err;
 	vm->request_state = INK_REQUEST_NONE;
@@ -318,7 +322,7 @@ static int apply(struct ink_file *file, const struct kvm_inktag_store *a)
 		ink_file_settled(file, r->value[0]);
 		return 0;
 	case KVM_INKTAG_STORE_CLEAR:
-		return ink_file_cleared(file, a->value[0]);
+		return ink_file_cleared(file, r, a->value[0]);
 	default:
 		ink_file_found(file, &r->record[0]);
 		return 0;

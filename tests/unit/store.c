@@ -15,7 +15,7 @@ struct page {
 };
 
 struct object {
-	u64 oid[2], length, names, next_version;
+	u64 oid[2], length, names, next_version, stale;
 	u64 pending, pending_ticket;	/* a length; ticket 0: none */
 	GHashTable *pages;	/* index + 1 -> struct page */
 };
@@ -148,6 +148,8 @@ static int fetch(struct store *st, struct object *o, const struct kvm_inktag_sto
 			*to = p->v[i];
 			to->flags = (certain || p->settled ? 0 : KVM_INKTAG_RECORD_ZEROS) |
 				    (p->lost ? KVM_INKTAG_RECORD_LOST : 0);
+			if (to->flags & KVM_INKTAG_RECORD_ZEROS && index < o->stale)
+				to->flags |= KVM_INKTAG_RECORD_STALE;
 		}
 	}
 	return 0;
@@ -169,6 +171,7 @@ static int prepare(struct store *st, struct object *o, const struct kvm_inktag_s
 			return -EBUSY;
 	}
 	st->ticket++;
+	o->stale = max(o->stale, r->value[2]);
 	for (i = 0; i < r->count; i++) {
 		const struct kvm_inktag_record *v = &r->record[i];
 		struct page *p = page(o, v->index, true);
@@ -229,8 +232,9 @@ static int settle(struct store *st, struct object *o, u64 ticket)
 	return 0;
 }
 
-static int clear(struct store *st, struct object *o, struct kvm_inktag_store *a)
+static int clear(struct store *st, struct object *o, const struct kvm_inktag_store *r, struct kvm_inktag_store *a)
 {
+	o->stale = max(o->stale, r->value[2]);
 	g_hash_table_remove_all(o->pages);
 	o->length = 0;
 	o->pending_ticket = 0;
@@ -311,7 +315,7 @@ static int serve_file(struct store *st, const struct kvm_inktag_store *r, struct
 	case KVM_INKTAG_STORE_SETTLE:
 		return settle(st, o, r->value[0]);
 	case KVM_INKTAG_STORE_CLEAR:
-		return clear(st, o, a);
+		return clear(st, o, r, a);
 	case KVM_INKTAG_STORE_RESOLVE:
 		ck_assert_uint_eq(r->count, 1);
 		return resolve(o, &r->record[0]);

@@ -727,6 +727,94 @@ START_TEST(cut_and_left)
 }
 END_TEST
 
+/*
+ * Cut off, and written again, which the disk does not get before the crash: what it has is no version of the page any more,
+ * and zeros. A page that was never cut off has no such excuse.
+ */
+START_TEST(cut_and_written_again)
+{
+	length(INKTAG_LENGTH_REACH, 4 * PAGE);
+	writes(0, 1, GFN + 1, 1);
+	writes(0, 2, GFN + 2, 1);
+	sync_all(4);
+	memcpy(disk[1], k_page(g, GFN + 1), PAGE);
+	memcpy(disk[2], k_page(g, GFN + 2), PAGE);
+	if (_i == 2) {
+		/* sealed, and written, without the store's knowledge: beyond the length, and then in the other VM */
+		writes(0, 5, GFN + 5, 1);
+		memcpy(disk[5], k_page(g, GFN + 5), PAGE);
+	}
+	length(INKTAG_LENGTH_SET, _i ? PAGE : 0);
+	if (_i) {
+		ck_assert_int_eq(length(INKTAG_LENGTH_REACH, 2 * PAGE), -EBUSY);
+		sync_all(0);
+	}
+	length(INKTAG_LENGTH_REACH, 7 * PAGE);
+	writes(0, 1, GFN + 1, 2);
+	writes(0, 5, GFN + 5, 2);
+	writes(0, 6, GFN + 6, 2);
+	ck_assert_int_eq(announce(GFN + 1, false), 0);
+	ck_assert_int_eq(announce(GFN + 5, false), 0);
+	ck_assert_int_eq(announce(GFN + 6, false), 0);
+	memset(disk[6], 'x', PAGE);
+	crash();
+	read_in(1, GFN + 1);
+	reads(0, 1, GFN + 1, 0);
+	read_in(2, GFN + 2);
+	reads(0, 2, GFN + 2, 0);
+	read_in(5, GFN + 5);
+	if (_i == 2)
+		reads(0, 5, GFN + 5, 0);
+	read_in(6, GFN + 6);
+	ck_assert_int_eq(touch(0, 6, INK_READ, GFN + 6).verdict, INK_LOST);
+	/* and when it is durable, nothing else is accepted */
+	writes(0, 1, GFN + 1, 3);
+	sync_all(2);
+	crash();
+	memcpy(disk[1], disk[2], PAGE);
+	read_in(1, GFN + 1);
+	ck_assert_int_eq(touch(0, 1, INK_READ, GFN + 1).verdict, INK_KILL);
+	expect_violation(g, hap->id, INKTAG_CHECK_TAG, VA(1), GFN + 1, TOKEN);
+}
+END_TEST
+
+/* That the disk may have it is told to the store: when the file has nothing left; of what an earlier VM wrote; in time. */
+START_TEST(cut_is_told)
+{
+	const u64 page = _i == 2 ? 9 : 1;
+	s64 mark;
+
+	length(INKTAG_LENGTH_REACH, 4 * PAGE);
+	writes(0, 1, GFN + 1, 1);
+	sync_all(4);
+	memcpy(disk[1], k_page(g, GFN + 1), PAGE);
+	if (_i == 0) {
+		length(INKTAG_LENGTH_SET, 0);
+		length(INKTAG_LENGTH_REACH, 1);
+		crash();
+	} else if (_i == 1) {
+		crash();
+		length(INKTAG_LENGTH_SET, PAGE);
+		sync_all(0);
+	} else {
+		length(INKTAG_LENGTH_SET, PAGE);
+		mark = sync_step(INKTAG_SYNC_BEGIN, 0);
+		ck_assert_int_eq(ink_file_sync(hap, SERIAL, INKTAG_SYNC_SEAL, mark), -EINPROGRESS);
+		/* beyond the end, and cut off before the store answers */
+		hap_write(g, 0, VA(page), GFN + page, TOKEN, 1);
+		memcpy(disk[page], k_page(g, GFN + page), PAGE);
+		ck_assert_int_eq(ink_file_length(hap, SERIAL, INKTAG_LENGTH_SET, PAGE - 1), PAGE - 1);
+		sync_all(0);
+	}
+	length(INKTAG_LENGTH_REACH, 10 * PAGE);
+	writes(0, page, GFN + page, 2);
+	ck_assert_int_eq(announce(GFN + page, false), 0);
+	crash();
+	read_in(page, GFN + page);
+	reads(0, page, GFN + page, 0);
+}
+END_TEST
+
 /* Longer, in the store, and cut before that was durable. */
 START_TEST(cut_unsettled)
 {
@@ -1250,6 +1338,8 @@ Suite *suite_file(void)
 	tcase_add_test(tc, evicted_for_others);
 	tcase_add_test(tc, lengths);
 	tcase_add_loop_test(tc, cut, 0, 2);
+	tcase_add_loop_test(tc, cut_and_written_again, 0, 3);
+	tcase_add_loop_test(tc, cut_is_told, 0, 3);
 	tcase_add_loop_test(tc, cut_unsettled, 0, 2);
 	tcase_add_loop_test(tc, written_beyond_cut, 0, 2);
 	tcase_add_loop_test(tc, cut_and_left, 0, 2);

@@ -82,6 +82,7 @@ struct kvm_inktag_record {
 
 #define KVM_INKTAG_RECORD_ZEROS	1	/* the page may be all zeros on the disk, too */
 #define KVM_INKTAG_RECORD_LOST	2	/* it was none of its versions: an error until it is written again */
+#define KVM_INKTAG_RECORD_STALE	4	/* with ZEROS: the disk may have what was cut off there, which is zeros, too */
 
 #define KVM_INKTAG_RECORDS	256
 #define KVM_INKTAG_VERSIONS	4	/* of a page */
@@ -106,13 +107,14 @@ enum kvm_inktag_store_op {
 	KVM_INKTAG_STORE_FETCH,
 	/*
 	 * oid; count, record (flags 0); value[0]: length; value[1] = 1: of these pages the newest version is
-	 * durable, the others are to be forgotten. -> value[0]: ticket. EBUSY: too many versions of a page, or the
-	 * file was made shorter, which is not settled. ENOENT: it is no more.
+	 * durable, the others are to be forgotten; value[2]: what the disk has of the pages below this one may be what
+	 * was cut off. -> value[0]: ticket. EBUSY: too many versions of a page, or the file was made shorter, which is
+	 * not settled. ENOENT: it is no more.
 	 */
 	KVM_INKTAG_STORE_PREPARE,
 	/* oid; value[0]: ticket */
 	KVM_INKTAG_STORE_SETTLE,
-	/* oid: it has length 0 and no pages, settled at once: no data need be durable. -> value[0]: ticket */
+	/* oid; value[2] as above: it has length 0 and no pages, settled at once: no data need be durable. -> value[0]: ticket */
 	KVM_INKTAG_STORE_CLEAR,
 	/* oid; count = 1, record: the version found. version 0: zeros, or with RECORD_LOST nothing */
 	KVM_INKTAG_STORE_RESOLVE,

@@ -425,6 +425,45 @@ START_TEST(cleared)
 }
 END_TEST
 
+/* What was cut off may still be on the disk: until the page is settled anew, and after the VM was started anew, too. */
+START_TEST(stale)
+{
+	const uint32_t zeros = KVM_INKTAG_RECORD_ZEROS, any = zeros | KVM_INKTAG_RECORD_STALE;
+	uint64_t oid[2], ticket;
+
+	file_new("/a", oid);
+	q.value[2] = 2;
+	ck_assert_int_eq(file_call(KVM_INKTAG_STORE_CLEAR, oid, 0, 0), 0);
+	prepared(oid, 1, 2, 20000);
+	reset();
+	ck_assert_int_eq(file_open(oid), 0);
+	expect(oid, 1, any, 1, 1);
+	expect(oid, 2, zeros, 1, 2);
+	/* of this session, and then settled */
+	q.value[2] = 4;
+	ticket = prepared(oid, 1, 2, 20000);
+	expect(oid, 1, 0, 1, 3);
+	q.value[2] = 1;
+	prepared(oid, 2, 2, 20000);
+	settled(oid, ticket);
+	reset();
+	ck_assert_int_eq(file_open(oid), 0);
+	expect(oid, 1, 0, 1, 3);
+	expect(oid, 2, 0, 2, 5, 4);
+	expect(oid, 3, 0, 0);
+	q.value[2] = 0;
+	prepared(oid, 0, 0, 20000);
+	prepared(oid, 3, 4, 20000);
+	reset();
+	ck_assert_int_eq(file_open(oid), 0);
+	expect(oid, 0, any, 1, 6);
+	expect(oid, 3, any, 1, 7);
+	expect(oid, 4, zeros, 1, 8);
+	q.value[2] = UINT64_MAX;
+	ck_assert_int_eq(file_call(KVM_INKTAG_STORE_CLEAR, oid, 0, 0), -EINVAL);
+}
+END_TEST
+
 START_TEST(versions)
 {
 	uint64_t oid[2], ticket;
@@ -677,6 +716,7 @@ Suite *suite_serve(void)
 	tcase_add_test(tc, cannot_remove);
 	tcase_add_test(tc, versions);
 	tcase_add_test(tc, cleared);
+	tcase_add_test(tc, stale);
 	tcase_add_test(tc, fetch_full);
 	tcase_add_test(tc, prepare_again);
 	tcase_add_test(tc, lengths);

@@ -256,7 +256,7 @@ static int dump_objects(InkTagDb *db, FILE *to)
     int ret;
 
     for (ret = ink_db_query(db, &stmt, "SELECT id, oid, length, next_version, "
-                            "policy FROM object ORDER BY oid", "");
+                            "policy, stale FROM object ORDER BY oid", "");
          ret == 1; ret = ink_db_next(db, stmt)) {
         int64_t id = sqlite3_column_int64(stmt, 0);
 
@@ -266,6 +266,10 @@ static int dump_objects(InkTagDb *db, FILE *to)
         fprintf(to, "\n  length %" PRId64 "\n  next version %" PRId64 "\n",
                 (int64_t)sqlite3_column_int64(stmt, 2),
                 (int64_t)sqlite3_column_int64(stmt, 3));
+        if (sqlite3_column_int64(stmt, 5)) {
+            fprintf(to, "  stale below page %" PRId64 "\n",
+                    (int64_t)sqlite3_column_int64(stmt, 5));
+        }
         if (sqlite3_column_bytes(stmt, 4)) {
             fputs("  policy ", to);
             print_hex(to, sqlite3_column_blob(stmt, 4),

@@ -67,6 +67,7 @@ static void begin_page(InkTagDb *db, sqlite3_stmt *stmt, InkTagDbPage *page)
     page->zeros = true;
     page->lost = lost > 0;
     page->certain = prepared > lost && prepared > (int64_t)db->session;
+    page->stale = page->index < (uint64_t)sqlite3_column_int64(stmt, 6);
 }
 
 static int read_version(InkTagDb *db, sqlite3_stmt *stmt, InkTagDbPage *page)
@@ -78,7 +79,7 @@ static int read_version(InkTagDb *db, sqlite3_stmt *stmt, InkTagDbPage *page)
     }
     page->count++;
     if (sqlite3_column_int64(stmt, 1) == 0) {
-        page->zeros = false;
+        page->zeros = page->stale = false;
     }
     v->version = sqlite3_column_int64(stmt, 2);
     v->salt = sqlite3_column_int64(stmt, 3);
@@ -111,7 +112,8 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
     for (ret = ink_db_query(db, &stmt, "SELECT idx, prepared, version, salt, "
                             "tag, (SELECT generation FROM lost "
                             "WHERE lost.object = page.object "
-                            "AND lost.idx = page.idx) FROM page "
+                            "AND lost.idx = page.idx), "
+                            "(SELECT stale FROM object WHERE id = ?1) FROM page "
                             "WHERE object = ?1 AND idx BETWEEN ?2 AND ?3 "
                             "ORDER BY idx, prepared DESC",
                             "iii", id, (int64_t)first, (int64_t)last);
@@ -374,6 +376,24 @@ int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
 }
 
 /* --- clear ---------------------------------------------------------------- */
+
+int inktag_db_stale(InkTagDb *db, const InkTagDbOid *oid, uint64_t end)
+{
+    uint64_t generation;
+    int64_t id;
+    int ret;
+
+    if (end > INT64_MAX) {
+        return ink_db_fail(db, EINVAL, "has no page %llu",
+                           (unsigned long long)end);
+    }
+    ret = ink_db_begin_object(db, oid, &id, &generation);
+    if (ret == 0) {
+        ret = ink_db_exec(db, "UPDATE object SET stale = max(stale, ?2) "
+                          "WHERE id = ?1", "ii", id, (int64_t)end);
+    }
+    return ink_db_end(db, ret);
+}
 
 int inktag_db_clear(InkTagDb *db, const InkTagDbOid *oid, uint64_t *ticket)
 {

@@ -12,7 +12,9 @@
 /*
  * meta     one row. secret_check: of the master secret, and says nothing
  *          about it
- * object   next_version: the first that was never handed out. policy: whose
+ * object   next_version: the first that was never handed out. stale: what the
+ *          disk has of the pages below this one may be what was cut off there.
+ *          policy: whose
  *          meaning is the hypervisor's; the attributes that it speaks of will
  *          be a table of their own
  * pending  lengths that are not settled, by the generation of their prepare
@@ -35,6 +37,7 @@ static const char *const schema[] = {
     "oid BLOB NOT NULL UNIQUE CHECK (length(oid) = 16), "
     "length INTEGER NOT NULL CHECK (length >= 0), "
     "next_version INTEGER NOT NULL CHECK (next_version >= 1), "
+    "stale INTEGER NOT NULL DEFAULT 0 CHECK (stale >= 0), "
     "policy BLOB) STRICT",
 
     "CREATE TABLE pending ("

@@ -65,7 +65,11 @@
  * that, so the caller may settle it at once.
  *
  * Records that are no more: the page is zeros, as one never written. Nobody
- * asks the disk for it.
+ * asks the disk for it. But the disk has it still, as it was when it was cut
+ * off; when the page is written again, and the VM crashes before that is on the
+ * disk, it is found there, and no record says what it is. So an object knows up
+ * to where it was cut (stale), and until such a page is settled anew, whatever
+ * is found that is no version of it counts as zeros, which it may be anyway.
  *
  * GENERATIONS
  *
@@ -189,6 +193,7 @@ typedef struct InkTagDbPage {
     uint64_t index;
     uint32_t count;             /* of v: 1 to INKTAG_DB_VERSIONS */
     bool zeros;                 /* accepted beside v: it never was settled */
+    bool stale;                 /* with zeros: so is anything, as zeros */
     bool lost;
     bool certain;               /* v[0] is of this session: no other is right */
     InkTagDbVersion v[INKTAG_DB_VERSIONS];      /* newest first */
@@ -328,6 +333,9 @@ int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
 int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
                               const InkTagDbSeal *seals, uint32_t count,
                               const uint64_t *length, uint64_t *ticket);
+
+/* What the disk has of the pages below end may be what was cut off. */
+int inktag_db_stale(InkTagDb *db, const InkTagDbOid *oid, uint64_t end);
 
 /**
  * inktag_db_clear: the object has length 0 and no pages, settled at once

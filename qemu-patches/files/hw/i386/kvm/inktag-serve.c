@@ -273,6 +273,7 @@ static void add_records(const InkTagDbPage *page,
 
     if (!page->certain) {
         flags |= page->zeros ? KVM_INKTAG_RECORD_ZEROS : 0;
+        flags |= page->stale ? KVM_INKTAG_RECORD_STALE : 0;
         flags |= page->lost ? KVM_INKTAG_RECORD_LOST : 0;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -304,6 +305,15 @@ static int serve_fetch(InkTagServer *s, const struct kvm_inktag_store *request,
         add_records(&pages[i], answer);
     }
     return ret;
+}
+
+/* In a transaction of its own: if that of the request fails, it does no harm. */
+static int note_stale(InkTagServer *s, const struct kvm_inktag_store *request)
+{
+    InkTagDbOid oid = oid_of(request);
+    uint64_t end = request->value[2];
+
+    return end ? inktag_db_stale(s->db, &oid, end) : 0;
 }
 
 static int prepare(InkTagServer *s, const struct kvm_inktag_store *request,
@@ -350,7 +360,10 @@ static int serve_prepare(InkTagServer *s,
         memcpy(seals[i].v.tag, r->tag, sizeof(r->tag));
     }
 
-    ret = prepare(s, request, seals, answer);
+    ret = note_stale(s, request);
+    if (ret == 0) {
+        ret = prepare(s, request, seals, answer);
+    }
     if (ret != -EBUSY || inktag_db_object_info(s->db, &oid, &o) < 0 ||
         !o.pendings || (length_of(&o) < o.length && !request->value[1])) {
         return ret;
@@ -374,8 +387,11 @@ static int serve_clear(InkTagServer *s, const struct kvm_inktag_store *request,
 {
     InkTagDbOid oid = oid_of(request);
     uint64_t ticket;
-    int ret = inktag_db_clear(s->db, &oid, &ticket);
+    int ret = note_stale(s, request);
 
+    if (ret == 0) {
+        ret = inktag_db_clear(s->db, &oid, &ticket);
+    }
     if (ret == 0) {
         answer->value[0] = ticket;
     }
