@@ -15,6 +15,7 @@
 #include "qemu/lockable.h"
 #include "qemu/module.h"
 #include "qom/object_interfaces.h"
+#include "system/system.h"
 #include "trace.h"
 
 const char *inktag_store_id(const InkTagStore *store)
@@ -66,22 +67,41 @@ static bool inktag_store_can_be_deleted(UserCreatable *uc)
     return !INKTAG_STORE(uc)->attached;
 }
 
+static void inktag_store_close(InkTagStore *store)
+{
+    QEMU_LOCK_GUARD(&store->lock);
+    if (store->server.db) {
+        trace_inktag_store_close(store->path);
+        inktag_serve_cleanup(&store->server);
+        inktag_db_close(store->server.db);
+        store->server.db = NULL;
+    }
+}
+
+/*
+ * A device that has it is never finalized. The vCPUs have stopped. Closed, the
+ * store is one file, without SQLite's log beside it.
+ */
+static void inktag_store_exit(Notifier *notifier, void *data)
+{
+    inktag_store_close(container_of(notifier, InkTagStore, exit));
+}
+
 static void inktag_store_init(Object *obj)
 {
-    qemu_mutex_init(&INKTAG_STORE(obj)->lock);
+    InkTagStore *store = INKTAG_STORE(obj);
+
+    qemu_mutex_init(&store->lock);
+    store->exit.notify = inktag_store_exit;
+    qemu_add_exit_notifier(&store->exit);
 }
 
 static void inktag_store_finalize(Object *obj)
 {
     InkTagStore *store = INKTAG_STORE(obj);
 
-    if (store->server.db) {
-        trace_inktag_store_close(store->path);
-        WITH_QEMU_LOCK_GUARD(&store->lock) {
-            inktag_serve_cleanup(&store->server);
-            inktag_db_close(store->server.db);
-        }
-    }
+    inktag_store_close(store);
+    qemu_remove_exit_notifier(&store->exit);
     qemu_mutex_destroy(&store->lock);
     g_free(store->path);
     g_free(store->secret);

@@ -22,6 +22,7 @@
 
 #include "inktag-serve.h"
 #include "qemu/bitmap.h"
+#include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -40,6 +41,7 @@ struct InkTagStore {
     char *counter;
 
     bool attached;      /* a device has it: it cannot be deleted */
+    Notifier exit;      /* QEMU ends */
 
     QemuMutex lock;     /* of all below */
     InkTagServer server;        /* server.db: open from complete() on */
