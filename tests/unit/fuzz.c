@@ -1,29 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libFuzzer's entry to hostile.c. In Check's place: an assertion that fails ends the process. */
-#include <stdarg.h>
-#include <stdio.h>
+/* libFuzzer's entry to hostile.c. */
 #include "hostile.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
-void _mark_point(const char *file, int line)
-{
-	(void)file;
-	(void)line;
-}
-
-void _ck_assert_failed(const char *file, int line, const char *expr, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "%s:%d: %s: ", file, line, expr);
-	va_start(args, format);
-	if (format)
-		vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	abort();
-}
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
