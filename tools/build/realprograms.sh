@@ -9,6 +9,7 @@
 #   bin/sqlite3, bin/threadtest3                      its shell, its test of threads
 #   bin/redis-server, bin/redis-cli, bin/redis-benchmark
 #   bin/lighttpd
+#   protected/sqlite3, protected/redis-server         linked again: what they keep in /data/ are protected files
 #   share/ash_test                                    busybox' tests of ash
 #   client/run                                        starts an ordinary client beside it, with its libraries: ab
 #   debuggers/run                                     likewise: gdb, strace
@@ -60,12 +61,20 @@ build_sqlite3() {
 	./configure --host=x86_64-linux-uclibc CC="$cc" CFLAGS=-O2 BUILD_CC=gcc --disable-tcl --disable-readline --disable-shared
 	make -j"$(nproc)" LEMON_FOR_BUILD=lemon-for-build sqlite3 threadtest3
 	cp sqlite3 threadtest3 "$out/bin/"
+	rm sqlite3
+	make LEMON_FOR_BUILD=lemon-for-build LIBREADLINE="$protect" sqlite3
+	cp sqlite3 "$out/protected/"
 }
 
 # jemalloc would have to be cross-compiled by a configure script that redis runs without saying so.
 build_redis() {
-	make -C src -j"$(nproc)" CC="$cc" MALLOC=libc USE_SYSTEMD=no BUILD_TLS=no DEBUG= redis-server redis-cli redis-benchmark
+	local options=(CC="$cc" MALLOC=libc USE_SYSTEMD=no BUILD_TLS=no DEBUG=)
+	make -C src -j"$(nproc)" "${options[@]}" redis-server redis-cli redis-benchmark
 	cp src/redis-server src/redis-cli src/redis-benchmark "$out/bin/"
+	rm src/redis-server
+	# shellcheck disable=SC2016
+	make -C src "${options[@]}" REDIS_LD='$(CC) $(FINAL_LDFLAGS) '"$protect" redis-server
+	cp src/redis-server "$out/protected/"
 }
 
 # As its INSTALL says of a static build: plugin-static.h has the list of modules.
@@ -98,11 +107,11 @@ copy_ordinary() {
 # shim alone, only linking is left to do.
 build_realprograms() {
 	local out=$1 work=$cache/work/realprograms lock p start
-	local cc=$work/libc/bin/inktag-cc
+	local cc=$work/libc/bin/inktag-cc protect=--protect=/data/
 	exec {lock}>"$cache/locks/realprograms-work"
 	flock "$lock"
 	rm -rf "$work"
-	mkdir -p "$work" "$out/bin" "$out/share"
+	mkdir -p "$work" "$out/bin" "$out/protected" "$out/share"
 	cp -rL "$build/libc" "$work/libc"
 	export INKTAG_GCC="ccache gcc" CCACHE_COMPILERCHECK=content
 	for p in openssl busybox sqlite3 redis lighttpd; do
@@ -121,7 +130,7 @@ build_realprograms() {
 
 	step "check"
 	cd "$out"
-	for p in bin/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done
+	for p in bin/* protected/*; do "$build/libc/lib/ld-inktag.so.1" --measure "$p"; done
 	rm -rf "$work"
 	exec {lock}>&-
 }

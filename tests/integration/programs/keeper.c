@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * keeper.c - keeps files. It does what its arguments say, one after the other, and ends with the first that fails: "ok ..."
- * or "bad WHAT: WHY" for each. The content of a file is made of a number and of the place in it, so that each
- * piece of it can be told from any other; the secret stands in each 512 bytes.
+ * or "bad WHAT: WHY" for each. The content of a file is that of content.h.
  *
  *	put PATH LENGTH N	a new file, or one cut to nothing first, with content N
  *	add PATH LENGTH N	so much more at its end (O_APPEND)
@@ -20,6 +19,7 @@
  *	fork		the rest is done by a child, for which this process waits
  *	sleep SECONDS	with all that is open open
  *	keep PATH	opens it, and does not close it
+ *	mark DEVICE	from now on, what was done stands there: "VERB ARGUMENT...", a block of 4 KiB, written through
  *
  * Errors are those of the system call: "bad read: Input/output error (0 at OFFSET)".
  */
@@ -34,7 +34,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "secret.h"
+#include "content.h"
 
 #define PIECE 65536
 
@@ -42,26 +42,6 @@ static void bad(const char *what, off_t at)
 {
 	printf("bad %s: %s (at %lld)\n", what, strerror(errno), (long long)at);
 	exit(1);
-}
-
-/* The content that byte `at` of the file begins: n, the place, the secret. */
-static void fill(char *buf, size_t len, off_t at, unsigned long n)
-{
-	char block[512];
-	size_t i, from;
-
-	while (len) {
-		memset(block, '.', sizeof(block));
-		i = snprintf(block, sizeof(block), "content %lu at %lld: ", n, (long long)(at & ~511LL));
-		secret_string(block + i);
-		block[511] = '\n';
-		from = at & 511;
-		i = 512 - from < len ? 512 - from : len;
-		memcpy(buf, block + from, i);
-		buf += i;
-		at += i;
-		len -= i;
-	}
 }
 
 static int must_open(const char *path, int flags)
@@ -81,7 +61,7 @@ static void put(int fd, off_t at, off_t len, unsigned long n)
 
 	for (i = 0; i < len; i += did) {
 		part = len - i < PIECE ? len - i : PIECE;
-		fill(buf, part, at + i, n);
+		content_fill(buf, part, at + i, n);
 		did = at < 0 ? -1 : pwrite(fd, buf, part, at + i);
 		if (did <= 0)
 			bad("write", at + i);
@@ -96,7 +76,7 @@ static void append(const char *path, off_t len, unsigned long n)
 
 	for (i = 0; i < len; i += part) {
 		part = len - i < PIECE ? len - i : PIECE;
-		fill(buf, part, at + i, n);
+		content_fill(buf, part, at + i, n);
 		if (write(fd, buf, part) != part)
 			bad("write", at + i);
 	}
@@ -129,7 +109,7 @@ static void part(const char *path, off_t at, off_t len, const unsigned long *n)
 			bad("read", at + i);
 		memset(want, 0, did);
 		if (n)
-			fill(want, did, at + i, *n);
+			content_fill(want, did, at + i, *n);
 		differs(buf, want, did, at + i);
 	}
 	close(fd);
@@ -146,9 +126,9 @@ static void either(const char *path, off_t len, unsigned long n, unsigned long m
 		did = pread(fd, buf, sizeof(buf), at);
 		if (did <= 0)
 			bad("read", at);
-		fill(want, did, at, n);
+		content_fill(want, did, at, n);
 		if (memcmp(buf, want, did))
-			fill(want, did, at, m);
+			content_fill(want, did, at, m);
 		differs(buf, want, did, at);
 	}
 	close(fd);
@@ -188,7 +168,7 @@ static void mapped(const char *path, off_t at, off_t len, unsigned long n, int p
 	if (p == MAP_FAILED || !want)
 		bad("mmap", 0);
 	close(fd);
-	fill(want, len, at, n);
+	content_fill(want, len, at, n);
 	if (poke)
 		memcpy(p + at, want, len);
 	else
@@ -219,6 +199,23 @@ static const char *word(void)
 static long long number(void)
 {
 	return strtoll(word(), NULL, 0);
+}
+
+static int marks = -1;
+
+/* The words from there to args. */
+static void mark(char **from)
+{
+	static char block[4096];
+	size_t n = 0;
+
+	if (marks < 0)
+		return;
+	memset(block, 0, sizeof(block));
+	for (; from < args; from++)
+		n += snprintf(block + n, sizeof(block) - n, "%s%s", n ? " " : "", *from);
+	if (pwrite(marks, block, sizeof(block), 0) != sizeof(block))
+		bad("mark", 0);
 }
 
 static void follow_child(void)
@@ -317,6 +314,9 @@ static void one(const char *verb)
 		return;
 	} else if (!strcmp(verb, "keep")) {
 		must_open(path, O_RDWR);
+	} else if (!strcmp(verb, "mark")) {
+		marks = must_open(path, O_WRONLY | O_SYNC);
+		return;
 	} else {
 		printf("bad verb %s\n", verb);
 		exit(2);
@@ -326,9 +326,14 @@ static void one(const char *verb)
 
 int main(int argc, char **argv)
 {
+	char **from;
+
 	(void)argc;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (args = argv + 1; *args;)
-		one(*args++);
+	for (args = argv + 1; *args;) {
+		from = args++;
+		one(*from);
+		mark(from);
+	}
 	return 0;
 }
