@@ -6,12 +6,6 @@
  */
 #include "inktag.h"
 
-/* The pages that a file of this length has. */
-static u64 pages_of(u64 length)
-{
-	return (length + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT;
-}
-
 struct ink_file *ink_file_find(struct ink_vm *vm, const u64 oid[2])
 {
 	struct ink_file *file;
@@ -74,7 +68,7 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 	file->length = file->stored = a->value[0];
 	file->ticket = a->value[1];
 	file->cut = U64_MAX;
-	file->reach = pages_of(file->length);
+	file->reach = ink_pages_of(file->length);
 	file->writes = 1;
 	ink_map_init(&file->obj.pages);
 	ink_map_init(&file->unannounced);
@@ -136,7 +130,7 @@ void ink_file_left(struct ink_file *file)
 	struct ink_spage *s;
 	u64 index;
 
-	drop_beyond(file, pages_of(file->length));
+	drop_beyond(file, ink_pages_of(file->length));
 	for (index = 0; (s = ink_map_next(&file->obj.pages, &index, U64_MAX)); index++) {
 		ink_spage_cloak(s);
 		ink_relax();
@@ -450,7 +444,7 @@ void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r)
 /* Pages beyond both lengths read zero, whatever the store still has of them. */
 static void set_length(struct ink_file *file, u64 length)
 {
-	u64 end = pages_of(min(length, file->length));
+	u64 end = ink_pages_of(min(length, file->length));
 
 	drop_beyond(file, end);
 	if (length < file->length) {

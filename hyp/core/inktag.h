@@ -423,6 +423,12 @@ bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count);
  * -EIO and what else the store may say: once for each that waited.
  */
 
+/* The pages that a file of this length has. */
+static inline u64 ink_pages_of(u64 length)
+{
+	return (length + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT;
+}
+
 /* INKTAG_HC_FILE_OPEN, FILE_LENGTH, FILE_SYNC: as hypercall.h has them. */
 int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2]);
 s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value);

@@ -137,15 +137,13 @@ static bool is_filled(const struct access *a)
 }
 
 /* A file's page: is known what is right? */
-static int prepare_file(const struct access *a, struct ink_file *file, u64 serial, u64 index)
+static int prepare_file(const struct access *a, struct ink_file *file, u64 index, struct ink_spage *s)
 {
-	struct ink_spage *s;
 	int err;
 
 	err = ink_file_ready(file, index, a->access);
 	if (err)
 		return err;
-	s = ink_spage_find(a->hap, serial, index);
 	if (s && s->doubt)
 		return ink_gfn_is_held(a->hap->vm, a->hint.gfn, 1) ? -EBUSY : ink_file_recover(s, a->hint.gfn);
 	/* Of a lost one a part cannot be written: the rest would be zeros, which nobody wrote. */
@@ -157,18 +155,17 @@ static enum ink_verdict resolve_protected(const struct access *a)
 	u64 serial = a->desc.oid[0];
 	u64 index = a->desc.index + ((a->page - a->desc.addr) >> INKTAG_PAGE_SHIFT);
 	struct ink_file *file = ink_object_file(a->hap, serial);
-	struct ink_spage *s;
+	struct ink_spage *s = ink_spage_find(a->hap, serial, index);
 	bool filled;
 	int err;
 
 	if ((a->desc.kind == INKTAG_KIND_FILE) != !!file)
 		return violation(a, INKTAG_CHECK_DESCRIPTOR);
 	if (file) {
-		err = prepare_file(a, file, serial, index);
+		err = prepare_file(a, file, index, s);
 		if (err)
 			return frame_error(a, err);
 	}
-	s = ink_spage_find(a->hap, serial, index);
 	filled = !s && !file && is_filled(a);
 
 	/* Of a shared object, another HAP may write to the page, which all must see then. */

@@ -437,14 +437,23 @@ static void entry_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, s
 	ink_record_uncharge(vm);
 }
 
-void ink_object_clear(struct ink_object *obj, u64 index, u64 last)
+/* hap: NULL: any one's. Returns how many there were. */
+static u64 entries_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, u64 last)
 {
 	struct ink_spage *s;
+	u64 dropped = 0;
 
 	for (; index <= last && (s = ink_map_next(&obj->pages, &index, last)); index++) {
-		entry_drop(NULL, obj, index, s);
+		entry_drop(hap, obj, index, s);
+		dropped++;
 		ink_relax();
 	}
+	return dropped;
+}
+
+void ink_object_clear(struct ink_object *obj, u64 index, u64 last)
+{
+	entries_drop(NULL, obj, index, last);
 }
 
 int ink_object_add(struct ink_object *obj, u64 index, struct ink_spage **out)
@@ -493,16 +502,8 @@ static void object_unmap(struct ink_hap *hap, struct ink_object *obj, u64 index,
 
 static u64 object_drop(struct ink_hap *hap, struct ink_object *obj, u64 index, u64 last)
 {
-	struct ink_spage *s;
-	u64 i, dropped = 0;
-
 	object_unmap(hap, obj, index, last);
-	for (i = index; i <= last && (s = ink_map_next(&obj->pages, &i, last)); i++) {
-		entry_drop(hap, obj, i, s);
-		dropped++;
-		ink_relax();
-	}
-	return dropped;
+	return entries_drop(hap, obj, index, last);
 }
 
 u64 ink_object_drop(struct ink_hap *hap, u64 serial, u64 index, u64 count)

@@ -110,7 +110,7 @@ static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
 int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any)
 {
 	/* What is beyond the length that the file has goes with the cut, in the store, too: it is none of this request's. */
-	u64 end = (min(length, file->length) + INKTAG_PAGE_SIZE - 1) >> INKTAG_PAGE_SHIFT, key;
+	u64 end = ink_pages_of(min(length, file->length)), key;
 	struct ink_vm *vm = file->vm;
 	struct kvm_inktag_store *r;
 	struct ink_spage *s;
@@ -245,10 +245,11 @@ int ink_file_name(struct ink_thread *t, u64 op, u64 va, u64 len, u64 answer[4])
 static void answer_thread(struct ink_vm *vm, int result, const struct kvm_inktag_store *a)
 {
 	struct ink_thread *t = ink_thread_find(vm, vm->request_thread);
-	const struct ink_file *file = ink_file_find(vm, a->oid);
+	const struct ink_file *file;
 
 	if (!t || !t->asked.call[0])
 		return;
+	file = ink_file_find(vm, a->oid);
 	t->asked.answered = true;
 	t->asked.result = result;
 	memcpy(t->asked.value, a->oid, sizeof(a->oid));

@@ -41,6 +41,8 @@ static struct ink_key *key_new(const u8 bytes[INK_KEY_SIZE])
 	key->tfm = crypto_alloc_aead("gcm(aes)", 0, 0);
 	if (IS_ERR(key->tfm)) {
 		err = PTR_ERR(key->tfm);
+		if (err != -ENOMEM)
+			pr_err("inktag: the kernel has no gcm(aes) (error %d): load the modules gcm and ghash-generic\n", err);
 		ink_free(key);
 		return ERR_PTR(err);
 	}
@@ -89,7 +91,6 @@ struct ink_crypto *ink_crypto_new(void)
 	c->key = random_key();
 	if (IS_ERR(c->key)) {
 		err = PTR_ERR(c->key);
-		pr_err("inktag: the kernel has no gcm(aes) (error %d): load the modules gcm and ghash-generic\n", err);
 		goto free;
 	}
 	err = -ENOMEM;
