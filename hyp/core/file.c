@@ -52,10 +52,11 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 
 	if (file) {			/* it was told that nobody has it */
 		file->left = false;
+		file->names = a->value[2];
 		*out = file;
 		return 0;
 	}
-	if (a->value[0] > INKTAG_LENGTH_MAX || a->value[1] >> 63)
+	if (a->value[0] > INKTAG_LENGTH_MAX || a->value[1] >> 63 || a->value[2] >> 63)
 		return -EINVAL;
 	file = ink_zalloc(sizeof(*file));
 	if (!file)
@@ -67,6 +68,7 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 	file->obj.file = file;
 	file->length = file->stored = a->value[0];
 	file->ticket = a->value[1];
+	file->names = a->value[2];
 	file->cut = U64_MAX;
 	file->reach = ink_pages_of(file->length);
 	file->writes = 1;
@@ -475,7 +477,7 @@ s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value)
 		return hap->vm->limits.files ? -ENOENT : -EOPNOTSUPP;
 	if (op >= INKTAG_LENGTH_OP_COUNT || value > INKTAG_LENGTH_MAX)
 		return -EINVAL;
-	if (op != INKTAG_LENGTH_GET && value > file->length)
+	if ((op == INKTAG_LENGTH_REACH || op == INKTAG_LENGTH_SET) && value > file->length)
 		err = finish_cut(file);
 	if (err)
 		return err;
@@ -483,7 +485,7 @@ s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value)
 		file->length = max(file->length, value);
 	if (op == INKTAG_LENGTH_SET)
 		set_length(file, value);
-	return file->length;
+	return op == INKTAG_LENGTH_NAMES ? file->names : file->length;
 }
 
 static s64 seal_all(struct ink_file *file, u64 mark)
@@ -494,7 +496,7 @@ static s64 seal_all(struct ink_file *file, u64 mark)
 		return -EINVAL;
 	if (!mark)
 		return file->ticket;
-	err = ink_ask_prepare(file, mark, file->length, false, !ink_file_length_is_stored(file));
+	err = ink_ask_prepare(file, mark, false, !ink_file_length_is_stored(file));
 	return err ? err : (s64)file->ticket;
 }
 
@@ -552,16 +554,12 @@ int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable)
 	for (i = 0; i < count; i++)
 		ink_gfn_touch(vm, gfn + i);
 	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
-		bool any = file->left && !ink_file_length_is_stored(file);
+		/* What is beyond a cut is in no record: the store must not take it for what was there before. */
+		bool any = (file->left || file->cut != U64_MAX) && !ink_file_length_is_stored(file);
 
 		if (!file->nr_sealed && !any)
 			continue;
-		/*
-		 * Of a file that was made shorter the store learns it by a sync, or when nobody has it any more: it cannot
-		 * be longer beside that.
-		 */
-		err = ink_ask_prepare(file, durable ? file->busy : U64_MAX,
-				      file->cut == U64_MAX || file->left ? file->length : file->stored, durable, any);
+		err = ink_ask_prepare(file, durable ? file->busy : U64_MAX, durable, any);
 		if (err == -EBUSY)
 			file->busy = file->writes;
 		if (err)

@@ -120,6 +120,7 @@ struct ink_file {
 	u64 nr;			/* in vm->files */
 	u64 oid[2];
 	struct ink_key *key;
+	u64 names;
 	u64 length;
 	u64 stored;		/* the newest length that the store has */
 	u64 cut;		/* records of pages from here on are not valid any more; U64_MAX: all are */
@@ -482,11 +483,10 @@ int ink_ask_clear(struct ink_file *file);
 int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found);
 /*
  * All that was written up to mark is sealed now, but for pages beyond the length, and announced as far as one request
- * goes; with this length. 0: there is nothing to announce. durable: what the disk was given of these pages before
- * stays. any: make the request also if there is no page. -EBUSY: the store has too many versions of a page, or a longer
- * length that is not settled.
+ * goes; with the length. 0: there is nothing to announce. durable: what the disk was given of these pages before
+ * stays. any: make the request also if there is no page. -EBUSY: the store has too many versions of a page.
  */
-int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any);
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any);
 /* Files that nobody has any more: if there is no request, it is about one of them. */
 void ink_ask_release(struct ink_vm *vm);
 

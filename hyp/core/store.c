@@ -107,10 +107,10 @@ static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
 	memcpy(record->tag, s->tag, sizeof(record->tag));
 }
 
-int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, bool any)
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any)
 {
-	/* What is beyond the length that the file has goes with the cut, in the store, too: it is none of this request's. */
-	u64 end = ink_pages_of(min(length, file->length)), key;
+	/* What is beyond the length goes with the cut, in the store, too: it is none of this request's. */
+	u64 end = ink_pages_of(file->length), key;
 	struct ink_vm *vm = file->vm;
 	struct kvm_inktag_store *r;
 	struct ink_spage *s;
@@ -129,7 +129,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, b
 		add_seal(r, s);
 		ink_relax();
 	}
-	r->value[0] = length;
+	r->value[0] = file->length;
 	r->value[1] = durable;
 	r->value[2] = file->stale;
 	if (r->count || any)
@@ -141,7 +141,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, u64 length, bool durable, b
 /* Of what nobody has any more the store learns all, if it can. -EINPROGRESS: it is being told. */
 static int announce_left(struct ink_file *file)
 {
-	return ink_ask_prepare(file, U64_MAX, file->length, false, !ink_file_length_is_stored(file));
+	return ink_ask_prepare(file, U64_MAX, false, !ink_file_length_is_stored(file));
 }
 
 void ink_ask_release(struct ink_vm *vm)
@@ -302,6 +302,15 @@ static int reserved(struct ink_file *file, const u64 value[4])
 	return 0;
 }
 
+/* Each change of a file's names goes by here. */
+static void named(struct ink_vm *vm, int err, const struct kvm_inktag_store *a)
+{
+	struct ink_file *file = err ? NULL : ink_file_find(vm, a->oid);
+
+	if (file && !(a->value[1] >> 63))
+		file->names = a->value[1];
+}
+
 /* The request was about this file. */
 static int apply(struct ink_file *file, const struct kvm_inktag_store *a)
 {
@@ -356,7 +365,9 @@ int ink_store_answer(struct ink_vm *vm, const struct kvm_inktag_store *a)
 	if (r->op == KVM_INKTAG_STORE_OPEN) {
 		if (!err)
 			err = opened(vm, a);
-	} else if (r->op != KVM_INKTAG_STORE_NAME) {
+	} else if (r->op == KVM_INKTAG_STORE_NAME) {
+		named(vm, err, a);
+	} else {
 		file = ink_file_find(vm, r->oid);
 		/* The store has been told, and if it failed it will find out what it has to do. */
 		if (file && (!err || r->op == KVM_INKTAG_STORE_RELEASE))

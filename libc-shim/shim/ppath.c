@@ -314,11 +314,10 @@ static void fix_statx(struct statx *x, u64 length, u64 names)
 {
 	x->stx_size = length;
 	x->stx_blocks = (length + 511) / 512;
-	if (names)
-		x->stx_nlink = names;
+	x->stx_nlink = names;
 }
 
-/* Of a protected file whose backing file is at this descriptor, or path; names: 0, not known. */
+/* Of a protected file whose backing file is at this descriptor, or path. */
 static long stat_into(long nr, int fd, const char *backing, u64 length, u64 names, const u64 args[6])
 {
 	const bool is_statx = nr == __NR_statx;
@@ -347,19 +346,20 @@ static long stat_into(long nr, int fd, const char *backing, u64 length, u64 name
 	} else {
 		u.st.st_size = length;
 		u.st.st_blocks = (length + 511) / 512;
-		if (names)
-			u.st.st_nlink = names;
+		u.st.st_nlink = names;
 	}
 	return pcopy((void *)to, &u, size) ? -EFAULT : 0;
 }
 
-/* fstat: the hypervisor's length, all else is the backing file's. */
+/* fstat: length and names are the hypervisor's, all else is the backing file's. */
 long pfd_stat(long nr, const u64 args[6], struct popen *o)
 {
-	long length = pfile_length(o);
+	long length = pfile_length(o), names = hc_file_length(o->file->serial, INKTAG_LENGTH_NAMES, 0);
 
 	pfile_touch(o->common, o->fd);
-	return length < 0 ? length : stat_into(nr, o->fd, NULL, length, 0, args);
+	if (length < 0)
+		return length;
+	return names < 0 ? -EIO : stat_into(nr, o->fd, NULL, length, names, args);
 }
 
 /* stat, lstat, newfstatat, statx */

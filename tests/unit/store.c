@@ -87,6 +87,11 @@ void store_add(struct store *st, const u64 oid[2], u64 names)
 	g_ptr_array_add(st->objects, o);
 }
 
+void store_names(struct store *st, const u64 oid[2], u64 names)
+{
+	object(st, oid)->names = names;
+}
+
 bool store_has(struct store *st, const u64 oid[2])
 {
 	return object(st, oid);
@@ -155,15 +160,32 @@ static int fetch(struct store *st, struct object *o, const struct kvm_inktag_sto
 	return 0;
 }
 
+static gboolean is_beyond(void *key, void *value, void *length)
+{
+	(void)value;
+	return (GPOINTER_TO_SIZE(key) - 1) * PAGE >= *(u64 *)length;
+}
+
+/* None is pending any more. */
+static void set_length(struct object *o, u64 length)
+{
+	o->length = length;
+	o->pending_ticket = 0;
+	g_hash_table_foreach_remove(o->pages, is_beyond, &o->length);
+}
+
 static int prepare(struct store *st, struct object *o, const struct kvm_inktag_store *r, struct kvm_inktag_store *a)
 {
 	u64 now = o->pending_ticket ? o->pending : o->length;
 	u32 i;
 
-	/* Shorter, and longer than that, are not pending together. */
+	/* Shorter, and longer than that, are not pending together: the first is the length then, if it may be. */
 	if (o->pending_ticket && ((o->pending < o->length && r->value[0] > o->pending) ||
-				  (o->pending > o->length && r->value[0] < o->pending)))
-		return -EBUSY;
+				  (o->pending > o->length && r->value[0] < o->pending))) {
+		if (o->pending < o->length && !r->value[1])
+			return -EBUSY;
+		set_length(o, o->pending);
+	}
 	for (i = 0; i < r->count && !r->value[1]; i++) {
 		struct page *p = page(o, r->record[i].index, false);
 
@@ -199,12 +221,6 @@ static int prepare(struct store *st, struct object *o, const struct kvm_inktag_s
 	return 0;
 }
 
-static gboolean is_beyond(void *key, void *value, void *length)
-{
-	(void)value;
-	return (GPOINTER_TO_SIZE(key) - 1) * PAGE >= *(u64 *)length;
-}
-
 static int settle(struct store *st, struct object *o, u64 ticket)
 {
 	GHashTableIter it;
@@ -224,20 +240,15 @@ static int settle(struct store *st, struct object *o, u64 ticket)
 		p->count = i + 1;
 		p->settled = true;
 	}
-	if (o->pending_ticket && o->pending_ticket <= ticket) {
-		o->length = o->pending;
-		o->pending_ticket = 0;
-		g_hash_table_foreach_remove(o->pages, is_beyond, &o->length);
-	}
+	if (o->pending_ticket && o->pending_ticket <= ticket)
+		set_length(o, o->pending);
 	return 0;
 }
 
 static int clear(struct store *st, struct object *o, const struct kvm_inktag_store *r, struct kvm_inktag_store *a)
 {
 	o->stale = max(o->stale, r->value[2]);
-	g_hash_table_remove_all(o->pages);
-	o->length = 0;
-	o->pending_ticket = 0;
+	set_length(o, 0);
 	a->value[0] = ++st->ticket;
 	return 0;
 }
@@ -296,9 +307,10 @@ static int serve_file(struct store *st, const struct kvm_inktag_store *r, struct
 		return -ENOENT;
 	switch (r->op) {
 	case KVM_INKTAG_STORE_OPEN:
-		a->value[0] = store_length(st, r->oid);
-		o->length = a->value[0];
+		set_length(o, store_length(st, r->oid));
+		a->value[0] = o->length;
 		a->value[1] = st->ticket;
+		a->value[2] = o->names;
 		memset(a->key, o->oid[0], sizeof(a->key));
 		return 0;
 	case KVM_INKTAG_STORE_RELEASE:

@@ -266,6 +266,7 @@ u32 store_serve(struct store *st, struct guest *g);
 void store_refuse(struct store *st, u32 op, int err);
 /* A file of this OID, which has this many names. */
 void store_add(struct store *st, const u64 oid[2], u64 names);
+void store_names(struct store *st, const u64 oid[2], u64 names);
 bool store_has(struct store *st, const u64 oid[2]);
 u64 store_length(struct store *st, const u64 oid[2]);
 /* Versions that are accepted of the page. */

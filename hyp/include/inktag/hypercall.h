@@ -330,6 +330,7 @@ enum inktag_length_op {
 	INKTAG_LENGTH_REACH,	/* at least RDX: the caller has written what is below */
 	INKTAG_LENGTH_SET,	/* pages that are not below both lengths read zero. The end of the last
 				 * page is the caller's to clear, before it makes the file shorter */
+	INKTAG_LENGTH_NAMES,	/* RDX: 0. Returns how many names it has, in place of its length */
 	INKTAG_LENGTH_OP_COUNT
 };
 

@@ -93,7 +93,7 @@ enum kvm_inktag_store_op {
 	KVM_INKTAG_STORE_NAME,
 	/*
 	 * oid. -> value[0]: length; value[1]: the ticket of what was prepared and is not settled, 0: there is
-	 * nothing; key. Which length a file has after a crash is the store's to say.
+	 * nothing; value[2]: its names; key. Which length a file has after a crash is the store's to say.
 	 */
 	KVM_INKTAG_STORE_OPEN,
 	/* oid: no HAP has the file any more. -> value[0]: its names. 0: it is no more, or never was. An error: 1 */

@@ -310,7 +310,11 @@ static void one(const char *verb)
 		ask(unlink(path), "unlink");
 	} else if (!strcmp(verb, "links")) {
 		ask(stat(path, &st), "stat");
-		printf("ok %lu\n", (unsigned long)st.st_nlink);
+		at = st.st_nlink;
+		fd = must_open(path, O_RDONLY);
+		ask(fstat(fd, &st), "fstat");
+		close(fd);
+		printf("%s %lu\n", (unsigned long)st.st_nlink == (unsigned long)at ? "ok" : "bad links: fstat says", (unsigned long)st.st_nlink);
 		return;
 	} else if (!strcmp(verb, "keep")) {
 		must_open(path, O_RDWR);

@@ -216,7 +216,7 @@ long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
 		return store->refuse;
 	if (!f)
 		return -ENOENT;
-	if (op != INKTAG_LENGTH_GET && store->busy) {
+	if ((op == INKTAG_LENGTH_REACH || op == INKTAG_LENGTH_SET) && store->busy) {
 		store->busy--;
 		return -EBUSY;
 	}
@@ -230,7 +230,7 @@ long hc_file_length(u64 serial, enum inktag_length_op op, u64 length)
 		f->length = length;
 	}
 	f->gets += op == INKTAG_LENGTH_GET;
-	r = f->length;
+	r = op == INKTAG_LENGTH_NAMES ? f->names : f->length;
 	pthread_mutex_unlock(&store->lock);
 	if (op == INKTAG_LENGTH_GET && store->slow)
 		usleep(store->slow);

@@ -577,7 +577,7 @@ static long file_length(const struct user_regs_struct *r)
 		file_cut(f, r->rdx);
 	if (r->rcx == INKTAG_LENGTH_SET || (r->rcx == INKTAG_LENGTH_REACH && f->length < r->rdx))
 		f->length = r->rdx;
-	return f->length;
+	return r->rcx == INKTAG_LENGTH_NAMES ? f->names : f->length;
 }
 
 static long file_sync(const struct user_regs_struct *r)

@@ -181,11 +181,12 @@ START_TEST(linked_and_unlinked)
 	must_be(call(SYS_link, (u64)"/data/a", (u64)"/data/b") == 0 && call(SYS_link, (u64)"/data/a", (u64)"/data/b") == -EEXIST);
 	must_be(call(SYS_stat, (u64)"/data/b", (u64)&st) == 0 && st.st_nlink == 2 && st.st_size == 4 && S_ISREG(st.st_mode));
 	fd = call(SYS_open, (u64)"/data/b", O_RDWR);
+	must_be(call(SYS_fstat, fd, (u64)&st) == 0 && st.st_nlink == 2);
 	must_be(call(SYS_unlink, (u64)"/data/a") == 0 && !access(home, F_OK) && has("/data/b", "text"));
 	must_be(call(SYS_unlink, (u64)"/data/b") == 0 && access(home, F_OK) && call(SYS_unlink, (u64)"/data/b") == -ENOENT);
 	/* Who has it open, has it. */
 	must_be(call(SYS_pread64, fd, (u64)buf, 8, 0) == 4 && !memcmp(buf, "text", 4) && call(SYS_write, fd, (u64)"more than", 9) == 9);
-	must_be(call(SYS_fstat, fd, (u64)&st) == 0 && st.st_size == 9 && call(SYS_close, fd) == 0);
+	must_be(call(SYS_fstat, fd, (u64)&st) == 0 && st.st_size == 9 && !st.st_nlink && call(SYS_close, fd) == 0);
 	must_be(call(SYS_open, (u64)"/data/b", O_RDWR) == -ENOENT);
 	must_be(call(SYS_linkat, fd, (u64)"", AT_FDCWD, (u64)"/data/c", AT_EMPTY_PATH) != 0);
 	must_be(call(SYS_symlink, (u64)"/other/x", (u64)"/data/s") == -EPERM && call(SYS_mknod, (u64)"/data/s", S_IFIFO | 0644, 0) == -EPERM);

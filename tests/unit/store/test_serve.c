@@ -480,6 +480,7 @@ START_TEST(versions)
 	ticket = prepared(oid, 0, 2, 10000);
 	ck_assert_int_eq(file_open(oid), 0);
 	ck_assert_uint_ge(a.value[1], ticket);
+	ck_assert_uint_eq(a.value[2], 1);
 	/* Of this session: no doubt, not even whether it is zeros. */
 	expect(oid, 0, 0, 1, 1);
 	settled(oid, ticket);

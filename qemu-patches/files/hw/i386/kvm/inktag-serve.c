@@ -219,6 +219,7 @@ static int serve_open(InkTagServer *s, const struct kvm_inktag_store *request,
         answer->value[0] = length_of(&o);
         /* That of another file's prepare does as well, if it came later. */
         answer->value[1] = o.unsettled ? s->ticket : 0;
+        answer->value[2] = o.links;
         add_open(s, &oid);
     }
     return ret;
