@@ -317,10 +317,11 @@ static char *judge(struct model *m, GHashTable *names, GHashTable *is)
 char *model_judge(struct model *m, GHashTable *is)
 {
 	char *why = judge(m, m->names, is);
+	g_autofree char *first = NULL, *second = NULL;
 
-	if (why && m->after) {
-		g_free(why);
-		why = judge(m, m->after, is);
-	}
-	return why;
+	if (!why || !m->after)
+		return why;
+	first = why;
+	second = judge(m, m->after, is);
+	return second ? g_strdup_printf("%s; and if what is under way was done: %s", first, second) : NULL;
 }

@@ -489,15 +489,15 @@ int inktag_db_open(const InkTagDbOptions *o, InkTagDb **dbp, InkTagDbError *err)
         no_memory(err);
         return ret;
     }
+    /* SQLite opens a file that it may not write for reading, and cannot lock it. */
+    if (ret == 0 && !o->read_only && sqlite3_db_readonly(db->sql, "main")) {
+        ret = ink_db_fail(db, EROFS, "cannot be written");
+    }
     if (ret == 0 && !o->read_only) {
         ret = lock_for_one(db);
     }
     if (ret == 0) {
         ret = verify(db, o);
-    }
-    /* SQLite opens a file that it may not write for reading. */
-    if (ret == 0 && !o->read_only && sqlite3_db_readonly(db->sql, "main")) {
-        ret = ink_db_fail(db, EROFS, "cannot be written");
     }
     if (ret == 0 && !o->read_only) {
         ret = prepare_to_write(db, o);
