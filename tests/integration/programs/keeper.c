@@ -19,6 +19,8 @@
  *	fork		the rest is done by a child, for which this process waits
  *	sleep SECONDS	with all that is open open
  *	keep PATH	opens it, and does not close it
+ *	write_all PATH MIB	a new file, written from its beginning to its end and synced: "ok MICROSECONDS"
+ *	read_all PATH MIB	read likewise, a piece of 64 KiB at a time as it was written
  *	mark DEVICE	from now on, what was done stands there: "VERB ARGUMENT...", a block of 4 KiB, written through
  *
  * Errors are those of the system call: "bad read: Input/output error (0 at OFFSET)".
@@ -33,6 +35,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "content.h"
 
@@ -201,6 +204,44 @@ static long long number(void)
 	return strtoll(word(), NULL, 0);
 }
 
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static void write_all(const char *path, long mib)
+{
+	static char buf[PIECE];
+	int fd = must_open(path, O_RDWR | O_CREAT | O_TRUNC);
+	long long begun = now();
+	long i;
+
+	memset(buf, 'w', sizeof(buf));
+	for (i = 0; i < mib * 16; i++)
+		if (write(fd, buf, PIECE) != PIECE)
+			bad("write", i * PIECE);
+	ask(fsync(fd), "fsync");
+	printf("ok %lld\n", now() - begun);
+	close(fd);
+}
+
+static void read_all(const char *path, long mib)
+{
+	static char buf[PIECE];
+	int fd = must_open(path, O_RDONLY);
+	long long begun = now();
+	long i;
+
+	for (i = 0; i < mib * 16; i++)
+		if (read(fd, buf, PIECE) != PIECE || buf[0] != 'w' || buf[PIECE - 1] != 'w')
+			bad("read", i * PIECE);
+	printf("ok %lld\n", now() - begun);
+	close(fd);
+}
+
 static int marks = -1;
 
 /* The words from there to args. */
@@ -318,6 +359,12 @@ static void one(const char *verb)
 		return;
 	} else if (!strcmp(verb, "keep")) {
 		must_open(path, O_RDWR);
+	} else if (!strcmp(verb, "write_all")) {
+		write_all(path, number());
+		return;
+	} else if (!strcmp(verb, "read_all")) {
+		read_all(path, number());
+		return;
 	} else if (!strcmp(verb, "mark")) {
 		marks = must_open(path, O_WRONLY | O_SYNC);
 		return;
