@@ -388,7 +388,6 @@ static int add_records(struct ink_file *file, u64 first, u64 last, const struct 
 			if (err)
 				return err;
 		}
-		s->lost |= r[i].flags & KVM_INKTAG_RECORD_LOST;
 		err = add_version(s, &r[i]);
 		if (err)
 			return err;

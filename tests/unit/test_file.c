@@ -419,6 +419,8 @@ START_TEST(written_meanwhile)
 	ck_assert_int_eq(ink_before_io(&g->vm, GFN, 1, false), -EINPROGRESS);
 	writes(0, 0, GFN, 2);
 	ck_assert_int_eq(SPAGE(hap, SERIAL, 0)->state, INK_DIRTY);
+	if (_i)		/* and sealed again: under another version */
+		k_page(g, GFN);
 	store_serve(st, g);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	ck_assert_uint_ne(SPAGE(hap, SERIAL, 0)->written, 0);
@@ -584,6 +586,12 @@ START_TEST(evicted)
 	before = g->vm.records;
 	writes(0, KVM_INKTAG_FETCH, GFN + 1, 4);	/* not announced */
 	k_page(g, GFN + 1);
+	/* one that is in use stays, though the store knows all of it */
+	reads(0, 0, GFN, 1);
+	ink_files_evict(&g->vm);
+	guest_check(g);
+	ck_assert_ptr_nonnull(SPAGE(hap, SERIAL, 0));
+	k_page(g, GFN);
 	ink_files_evict(&g->vm);
 	guest_check(g);
 	ck_assert_ptr_null(SPAGE(hap, SERIAL, 0));
@@ -1145,6 +1153,42 @@ START_TEST(neither)
 }
 END_TEST
 
+/* It is looked for again in the next VM: its data may be back, the disk of the day before, say. */
+START_TEST(neither_and_back)
+{
+	static u8 right[PAGE];
+
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(1);
+	writes(0, 0, GFN, 2);
+	write_back(0, GFN);
+	memcpy(right, disk[0], PAGE);
+	crash();
+	memset(disk[0], 1, PAGE);
+	read_in(0, GFN);
+	ck_assert_int_eq(touch(0, 0, INK_READ, GFN).verdict, INK_LOST);
+	crash();
+	memcpy(disk[0], right, PAGE);
+	read_in(0, GFN);
+	reads(0, 0, GFN, 2);
+}
+END_TEST
+
+/* A frame that holds another page has nothing to say about this one: an attack, and not a page that is lost. */
+START_TEST(doubt_and_held_frame)
+{
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 0, GFN, 1);
+	write_back(0, GFN);
+	crash();
+	writes(0, 1, GFN + 1, 2);
+	ck_assert_int_eq(touch(0, 0, INK_READ, GFN + 1).verdict, INK_KILL);
+	expect_violation(g, hap->id, INKTAG_CHECK_FRAME, VA(0), GFN + 1, TOKEN);
+	ck_assert_uint_eq(store_count(st, KVM_INKTAG_STORE_RESOLVE), 0);
+}
+END_TEST
+
 /* One accepted version, and something else on the disk: that is no crash. */
 START_TEST(rolled_back)
 {
@@ -1395,7 +1439,7 @@ Suite *suite_file(void)
 	tcase_add_test(tc, wrong_kind);
 	tcase_add_loop_test(tc, attacked, 0, NR_ATTACKS);
 	tcase_add_test(tc, announced);
-	tcase_add_test(tc, written_meanwhile);
+	tcase_add_loop_test(tc, written_meanwhile, 0, 2);
 	tcase_add_test(tc, too_many_versions);
 	tcase_add_test(tc, synced);
 	tcase_add_test(tc, written_during_sync);
@@ -1426,6 +1470,8 @@ Suite *suite_file(void)
 	tcase_add_loop_test(tc, either, 0, 2);
 	tcase_add_test(tc, hole);
 	tcase_add_loop_test(tc, neither, 0, 2);
+	tcase_add_test(tc, neither_and_back);
+	tcase_add_test(tc, doubt_and_held_frame);
 	tcase_add_test(tc, rolled_back);
 	tcase_add_test(tc, doubt_elsewhere);
 	tcase_add_loop_test(tc, answers, 0, ARRAY_SIZE(nonsense));
