@@ -21,6 +21,7 @@
  *	keep PATH	opens it, and does not close it
  *	write_all PATH MIB	a new file, written from its beginning to its end and synced: "ok MICROSECONDS"
  *	read_all PATH MIB	read likewise, a piece of 64 KiB at a time as it was written
+ *	reread PATH N	reads 4 KiB so often, here and there in the first 256 KiB
  *	mark DEVICE	from now on, what was done stands there: "VERB ARGUMENT...", a block of 4 KiB, written through
  *
  * Errors are those of the system call: "bad read: Input/output error (0 at OFFSET)".
@@ -242,6 +243,17 @@ static void read_all(const char *path, long mib)
 	close(fd);
 }
 
+static void reread(const char *path, long n)
+{
+	static char buf[4096];
+	int fd = must_open(path, O_RDONLY);
+
+	for (; n; n--)
+		if (pread(fd, buf, sizeof(buf), n * 1000 % (256 << 10)) != sizeof(buf))
+			bad("read", n);
+	close(fd);
+}
+
 static int marks = -1;
 
 /* The words from there to args. */
@@ -359,6 +371,8 @@ static void one(const char *verb)
 		return;
 	} else if (!strcmp(verb, "keep")) {
 		must_open(path, O_RDWR);
+	} else if (!strcmp(verb, "reread")) {
+		reread(path, number());
 	} else if (!strcmp(verb, "write_all")) {
 		write_all(path, number());
 		return;

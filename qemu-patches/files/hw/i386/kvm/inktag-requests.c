@@ -27,6 +27,23 @@ static void report(InkTagStore *store, int err)
     }
 }
 
+/* What a recovery has found out, as far as somebody has to know. */
+static void report_lost(InkTagStore *store, const struct kvm_inktag_store *q)
+{
+    const struct kvm_inktag_record *r = &q->record[0];
+
+    if (q->op != KVM_INKTAG_STORE_RESOLVE ||
+        !(r->flags & KVM_INKTAG_RECORD_LOST) || store->lost_reported) {
+        return;
+    }
+    store->lost_reported = true;
+    warn_report("inktag: store '%s': page %" PRIu64 " of file %016" PRIx64
+                "%016" PRIx64 " is on the disk in none of the versions that "
+                "could be there: it is lost, until it is written anew",
+                store->path, (uint64_t)r->index, be64_to_cpu(q->oid[0]),
+                be64_to_cpu(q->oid[1]));
+}
+
 /* Locked. */
 static void answer(InkTagStore *store)
 {
@@ -42,6 +59,8 @@ static void answer(InkTagStore *store)
                               a->value[0], a->value[1], a->count);
     if (ret < 0) {
         report(store, -ret);
+    } else if (!a->result) {
+        report_lost(store, q);
     }
 
     ret = kvm_vm_ioctl(kvm_state, KVM_INKTAG_ANSWER, a);
@@ -82,10 +101,18 @@ int inktag_handle_exit(void)
 
 bool inktag_requests_start(InkTagStore *store, Error **errp)
 {
+    InkTagDbInfo info;
+
     QEMU_LOCK_GUARD(&store->lock);
-    if (inktag_serve_reset(&store->server) < 0) {
+    if (inktag_serve_reset(&store->server) < 0 ||
+        inktag_db_info(store->server.db, &info) < 0) {
         error_setg(errp, "%s", inktag_db_error(store->server.db));
         return false;
+    }
+    if (info.unsettled) {
+        info_report("inktag: store '%s': of %" PRIu64 " files not all was "
+                    "synced when it was used last; what the disk has of them "
+                    "is found out page by page", store->path, info.unsettled);
     }
     served = store;
     return true;

@@ -48,6 +48,7 @@ struct InkTagStore {
     struct kvm_inktag_store request;
     struct kvm_inktag_store answer;
     DECLARE_BITMAP(reported, INKTAG_STORE_ERRORS);
+    bool lost_reported;
 };
 
 /**
