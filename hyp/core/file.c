@@ -153,9 +153,9 @@ void ink_files_left(struct ink_hap *opener)
 			ink_file_left(file);
 }
 
-bool ink_file_length_is_stored(const struct ink_file *file)
+bool ink_file_end_is_stored(const struct ink_file *file)
 {
-	return file->length == file->stored && (file->cut == U64_MAX || file->cut_ticket);
+	return file->length == file->stored && (file->cut == U64_MAX || file->cut_ticket) && file->stale <= file->told;
 }
 
 /* What the store does not know is needed, unless the file is no more. */
@@ -163,7 +163,7 @@ static void free_unneeded(struct ink_file *file)
 {
 	u64 key = 0;
 
-	if (file->left && ink_file_length_is_stored(file) && !ink_map_next(&file->unannounced, &key, U64_MAX))
+	if (file->left && ink_file_end_is_stored(file) && !ink_map_next(&file->unannounced, &key, U64_MAX))
 		file_free(file);
 }
 
@@ -229,29 +229,38 @@ int ink_file_recover(struct ink_spage *s, u64 gfn)
 	return err ? err : ink_ask_resolve(s->file, &found);
 }
 
-static void announced(struct ink_spage *s)
+static void forget_key(struct ink_file *file, u64 *key)
 {
-	struct ink_file *file = s->file;
-
-	ink_map_del(&file->unannounced, s->written);
-	s->written = 0;
-	if (s->state != INK_DIRTY) {
-		file->nr_sealed--;
-		file->vm->nr_sealed--;
-	}
+	if (*key)
+		ink_map_del(&file->unannounced, *key);
+	*key = 0;
 }
 
+static void not_sealed(struct ink_file *file)
+{
+	file->nr_sealed--;
+	file->vm->nr_sealed--;
+}
+
+/*
+ * What was written before and is not announced keeps its place: a sync that has begun must find it. What is written while
+ * the store is told of the version before has a place of its own, for the time after that.
+ */
 int ink_file_written(struct ink_spage *s)
 {
 	struct ink_file *file = s->file;
+	u64 *key = s->asked ? &s->again : &s->written;
 	int err;
 
-	err = ink_map_set(&file->unannounced, file->writes + 1, s);
-	if (err)
-		return err;
+	if (!*key) {
+		err = ink_map_set(&file->unannounced, file->writes + 1, s);
+		if (err)
+			return err;
+	}
 	if (s->written)
-		announced(s);
-	s->written = ++file->writes;
+		not_sealed(file);
+	if (!*key)
+		*key = ++file->writes;
 	file->reach = max(file->reach, s->id.index + 1);
 	file->nr_dirty++;
 	return 0;
@@ -273,15 +282,44 @@ void ink_file_forget(struct ink_spage *s)
 {
 	if (s->state == INK_DIRTY)
 		s->file->nr_dirty--;
-	if (s->written)
-		announced(s);
+	else if (s->written)
+		not_sealed(s->file);
+	forget_key(s->file, &s->written);
+	forget_key(s->file, &s->again);
 	ink_free(s->doubt);
 }
 
 static void stale_is_stored(struct ink_file *file, const struct kvm_inktag_store *r)
 {
-	if (file->stale == r->value[2])
-		file->stale = 0;
+	file->told = max(file->told, r->value[2]);
+}
+
+/* A page that was in the request; what was written since is not. */
+static void announced(struct ink_spage *s, u64 ticket)
+{
+	struct ink_file *file = s->file;
+
+	s->asked = false;
+	s->ticket = ticket;
+	forget_key(file, &s->written);
+	if (!s->again)
+		not_sealed(file);
+	s->written = s->again;
+	s->again = 0;
+}
+
+void ink_file_refused(struct ink_file *file, const struct kvm_inktag_store *r)
+{
+	struct ink_spage *s;
+	u32 i;
+
+	for (i = 0; i < r->count; i++) {
+		s = ink_map_get(&file->obj.pages, r->record[i].index);
+		if (!s || !s->asked)
+			continue;
+		s->asked = false;
+		forget_key(file, &s->again);
+	}
 }
 
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket)
@@ -293,9 +331,8 @@ int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u
 		return -EINVAL;
 	for (i = 0; i < r->count; i++) {
 		s = ink_map_get(&file->obj.pages, r->record[i].index);
-		/* It may have been written again meanwhile. */
-		if (s && s->written && s->state != INK_DIRTY && s->id.version == r->record[i].version)
-			announced(s);
+		if (s && s->asked)
+			announced(s, ticket);
 	}
 	stale_is_stored(file, r);
 	file->ticket = ticket;
@@ -495,7 +532,7 @@ static s64 seal_all(struct ink_file *file, u64 mark)
 		return -EINVAL;
 	if (!mark)
 		return file->ticket;
-	err = ink_ask_prepare(file, mark, false, !ink_file_length_is_stored(file));
+	err = ink_ask_prepare(file, mark, false, !ink_file_end_is_stored(file), false);
 	return err ? err : (s64)file->ticket;
 }
 
@@ -541,26 +578,27 @@ int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u6
 	return 0;
 }
 
-int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable)
+int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, u64 step)
 {
+	const bool flushed = step == INKTAG_IO_FLUSHED;
 	struct ink_file *file;
 	u64 i, nr;
 	int err;
 
 	ink_assert_locked(vm);
-	if (!count || count > INKTAG_IO_MAX || gfn >= INK_GFN_END)
+	if (!count || count > INKTAG_IO_MAX || gfn >= INK_GFN_END || step >= INKTAG_IO_STEP_COUNT)
 		return -EINVAL;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count && step == INKTAG_IO_ANNOUNCE; i++)
 		ink_gfn_touch(vm, gfn + i);
 	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
 		/* What is beyond a cut is in no record: the store must not take it for what was there before. */
-		bool any = (file->left || file->cut != U64_MAX) && !ink_file_length_is_stored(file);
+		bool any = (file->left || file->cut != U64_MAX) && !ink_file_end_is_stored(file);
 
-		if (!file->nr_sealed && !any)
+		if (step == INKTAG_IO_FLUSH)
+			file->flush = file->writes;
+		if (step == INKTAG_IO_FLUSH || (!file->nr_sealed && !any))
 			continue;
-		err = ink_ask_prepare(file, durable ? file->busy : U64_MAX, durable, any);
-		if (err == -EBUSY)
-			file->busy = file->writes;
+		err = ink_ask_prepare(file, flushed ? file->flush : U64_MAX, flushed, any, true);
 		if (err)
 			return err;
 	}

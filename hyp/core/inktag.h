@@ -101,7 +101,10 @@ struct ink_spage {
 				 * sealed under; 0: none, and the page is zeros */
 	u8 tag[INK_TAG_SIZE];	/* CLEAN, CLOAKED */
 	struct ink_file *file;	/* whose page it is; NULL: a HAP's memory. The rest is a file's: */
-	u64 written;		/* when it became DIRTY: its key in file->unannounced; 0: announced */
+	u64 written;		/* when it became DIRTY first since it was announced: its key in file->unannounced; 0: it is */
+	u64 again;		/* likewise, since the request that is under way; 0: not */
+	bool asked;		/* the request under way announces it */
+	u64 ticket;		/* of a file: its newest version was prepared under this one; 0: not since it is here */
 	struct ink_doubt *doubt;	/* CLOAKED: id.version and tag are none then. NULL: no doubt */
 	bool lost;		/* CLOAKED: it was none of its versions */
 };
@@ -126,14 +129,16 @@ struct ink_file {
 	u64 cut;		/* records of pages from here on are not valid any more; U64_MAX: all are */
 	u64 cut_ticket;		/* from which on the store knows of the cut; 0: it does not */
 	u64 reach;		/* no page from this one on was ever written */
-	u64 stale;		/* a page below this one was cut off, of which the store has not been told; 0: none */
+	u64 stale;		/* of the pages below this one the disk may have what no record describes */
+	u64 told;		/* up to where the store has been told so */
 	u64 version, versions;	/* the next one to be used, and how many there are from it on */
 	u32 salt;
 	u64 nr_dirty;		/* F2: <= versions */
 	u64 nr_sealed;		/* unannounced, and not DIRTY */
 	u64 writes;		/* the last `written` */
-	u64 busy;		/* it when the kernel was told to flush: what the disk was given of pages that were
-				 * written before is complete, since their writeback had ended */
+	u64 flush;		/* writes, when the kernel's last flush began. Of a page that was written up to then the disk
+				 * has the newest version that the store knows, but for its cache: the page could not be
+				 * written again before its writeback had ended (the mapping has stable writes) */
 	struct ink_map unannounced;	/* written -> struct ink_spage */
 	struct ink_map known;	/* index / KVM_INKTAG_FETCH, of what the records are here -> ink_map_value(1) */
 	u64 ticket, settled;	/* of the last prepare; up to which one the data are durable */
@@ -436,7 +441,7 @@ s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value);
 s64 ink_file_sync(struct ink_hap *hap, u64 serial, u64 op, u64 value);
 
 /* INKTAG_HC_BEFORE_IO */
-int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, bool durable);
+int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, u64 step);
 
 /*
  * What is needed to judge an access to the page: its record, and for a write a version (F2). Others: -ENOSPC, -ENOMEM.
@@ -462,8 +467,10 @@ int ink_file_new(struct ink_vm *vm, const u64 oid[2], const struct kvm_inktag_st
 int ink_file_fetched(struct ink_file *file, u64 chunk, const struct kvm_inktag_record *r, u32 count);
 int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_settled(struct ink_file *file, u64 ticket);
-/* Does the store know the length, as far as it need not be durable? */
-bool ink_file_length_is_stored(const struct ink_file *file);
+/* The request to announce failed. */
+void ink_file_refused(struct ink_file *file, const struct kvm_inktag_store *r);
+/* Does the store know the length, and what else concerns the end of the file, as far as it need not be durable? */
+bool ink_file_end_is_stored(const struct ink_file *file);
 int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u64 ticket);
 void ink_file_found(struct ink_file *file, const struct kvm_inktag_record *r);
 void ink_file_released(struct ink_file *file, u64 names);
@@ -485,8 +492,11 @@ int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found
  * All that was written up to mark is sealed now, but for pages beyond the length, and announced as far as one request
  * goes; with the length. 0: there is nothing to announce. durable: what the disk was given of these pages before
  * stays. any: make the request also if there is no page. -EBUSY: the store has too many versions of a page.
+ *
+ * others: a DIRTY page, which is none of those that a device is about to read, is not worth a second version of it:
+ * the store would have ever more that the disk never gets, and no room for those that it does.
  */
-int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any);
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any, bool others);
 /* Files that nobody has any more: if there is no request, it is about one of them. */
 void ink_ask_release(struct ink_vm *vm);
 

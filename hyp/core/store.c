@@ -75,13 +75,18 @@ int ink_ask_settle(struct ink_file *file, u64 ticket)
 	return err;
 }
 
+static u64 unknown_stale(const struct ink_file *file)
+{
+	return file->stale > file->told ? file->stale : 0;
+}
+
 int ink_ask_clear(struct ink_file *file)
 {
 	struct kvm_inktag_store *r;
 	int err = ask(file, KVM_INKTAG_STORE_CLEAR, &r);
 
 	if (r)
-		r->value[2] = file->stale;
+		r->value[2] = unknown_stale(file);
 	return err;
 }
 
@@ -107,7 +112,7 @@ static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
 	memcpy(record->tag, s->tag, sizeof(record->tag));
 }
 
-int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any)
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any, bool others)
 {
 	/* What is beyond the length goes with the cut, in the store, too: it is none of this request's. */
 	u64 end = ink_pages_of(file->length), key;
@@ -123,16 +128,20 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any)
 		s = ink_map_next(&file->unannounced, &key, mark);
 		if (!s)
 			break;
-		if (s->id.index >= end)
+		ink_relax();
+		/* No record says what the disk may get of it. */
+		if (s->id.index >= end && s->state != INK_DIRTY)
+			file->stale = max(file->stale, s->id.index + 1);
+		if (s->id.index >= end || (others && s->state == INK_DIRTY && s->ticket > file->settled))
 			continue;
 		ink_spage_cloak(s);
 		add_seal(r, s);
-		ink_relax();
+		s->asked = true;
 	}
 	r->value[0] = file->length;
 	r->value[1] = durable;
-	r->value[2] = file->stale;
-	if (r->count || any)
+	r->value[2] = unknown_stale(file);
+	if (r->count || any || r->value[2])
 		return err;
 	vm->request_state = INK_REQUEST_NONE;
 	return 0;
@@ -141,7 +150,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any)
 /* Of what nobody has any more the store learns all, if it can. -EINPROGRESS: it is being told. */
 static int announce_left(struct ink_file *file)
 {
-	return ink_ask_prepare(file, U64_MAX, false, !ink_file_length_is_stored(file));
+	return ink_ask_prepare(file, U64_MAX, false, !ink_file_end_is_stored(file), false);
 }
 
 void ink_ask_release(struct ink_vm *vm)
@@ -379,6 +388,8 @@ int ink_store_answer(struct ink_vm *vm, const struct kvm_inktag_store *a)
 	}
 	if (invalid == -EINVAL)
 		err = -EIO;
+	if (file && err && r->op == KVM_INKTAG_STORE_PREPARE)
+		ink_file_refused(file, r);
 	if (file && err) {
 		file->failed_op = r->op;
 		file->failed = err;

@@ -184,8 +184,6 @@ static s64 hc_debug(struct kvm_vcpu *vcpu, const struct args *args)
 
 static s64 hc_before_io(struct kvm_vcpu *vcpu, const struct args *args)
 {
-	if (args->a[2] > 1)
-		return -EINVAL;
 	ink_ring_drain(vm_of(vcpu));
 	return ink_before_io(vm_of(vcpu), args->a[0], args->a[1], args->a[2]);
 }

@@ -375,7 +375,7 @@ static void guest_step(u32 nr)
 			enter(nr, t);
 		break;
 	case 18:
-		ink_before_io(&g->vm, frame(), byte() < 224 ? 1 + byte() % 3 : number(), byte() & 1);
+		ink_before_io(&g->vm, frame(), byte() < 224 ? 1 + byte() % 3 : number(), byte() & 3);
 		break;
 	case 19:
 		serve();

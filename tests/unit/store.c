@@ -201,7 +201,7 @@ static int prepare(struct store *st, struct object *o, const struct kvm_inktag_s
 		must(v->index * PAGE < r->value[0], "page %llu is not below the length", v->index);
 		must(v->version && v->version < o->next_version && v->salt == st->salt && !v->flags,
 		     "version %llu was not handed out", v->version);
-		if (r->value[1] && p->count > 1) {
+		if (r->value[1] && p->count == VERSIONS) {
 			p->count = 1;
 			p->settled = true;
 		}

@@ -135,12 +135,12 @@ static s64 sync_step(u64 op, u64 value)
 /* What the kernel's disk has. */
 static u8 disk[PAGES][PAGE];
 
-static int announce(u64 gfn, bool durable)
+static int announce(u64 gfn, u64 step)
 {
 	int err;
 
 	do {
-		err = ink_before_io(&g->vm, gfn, 1, durable);
+		err = ink_before_io(&g->vm, gfn, 1, step);
 		guest_check(g);
 	} while (err == -EINPROGRESS && served());
 	return err;
@@ -149,7 +149,7 @@ static int announce(u64 gfn, bool durable)
 /* The kernel's writeback of the page. */
 static void write_back(u64 index, u64 gfn)
 {
-	ck_assert_int_eq(announce(gfn, false), 0);
+	ck_assert_int_eq(announce(gfn, INKTAG_IO_ANNOUNCE), 0);
 	memcpy(disk[index], k_page(g, gfn), PAGE);
 	guest_check_secrecy(g);
 }
@@ -404,10 +404,10 @@ START_TEST(announced)
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	ck_assert_uint_eq(store_versions(st, first, 1), 1);
 	/* and what has nothing to do with files costs no request */
-	ck_assert_int_eq(ink_before_io(&g->vm, GFN + 30, 1, false), 0);
-	ck_assert_int_eq(ink_before_io(&g->vm, GFN, 0, false), -EINVAL);
-	ck_assert_int_eq(ink_before_io(&g->vm, GFN, INKTAG_IO_MAX + 1, false), -EINVAL);
-	ck_assert_int_eq(ink_before_io(&g->vm, INK_GFN_END, 1, false), -EINVAL);
+	ck_assert_int_eq(ink_before_io(&g->vm, GFN + 30, 1, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_int_eq(ink_before_io(&g->vm, GFN, 0, INKTAG_IO_ANNOUNCE), -EINVAL);
+	ck_assert_int_eq(ink_before_io(&g->vm, GFN, INKTAG_IO_MAX + 1, INKTAG_IO_ANNOUNCE), -EINVAL);
+	ck_assert_int_eq(ink_before_io(&g->vm, INK_GFN_END, 1, INKTAG_IO_ANNOUNCE), -EINVAL);
 }
 END_TEST
 
@@ -416,7 +416,7 @@ START_TEST(written_meanwhile)
 {
 	length(INKTAG_LENGTH_REACH, PAGE);
 	writes(0, 0, GFN, 1);
-	ck_assert_int_eq(ink_before_io(&g->vm, GFN, 1, false), -EINPROGRESS);
+	ck_assert_int_eq(ink_before_io(&g->vm, GFN, 1, INKTAG_IO_ANNOUNCE), -EINPROGRESS);
 	writes(0, 0, GFN, 2);
 	ck_assert_int_eq(SPAGE(hap, SERIAL, 0)->state, INK_DIRTY);
 	if (_i)		/* and sealed again: under another version */
@@ -453,16 +453,69 @@ START_TEST(too_many_versions)
 		ck_assert_uint_eq(store_versions(st, first, 0), n);
 	}
 	writes(0, 0, GFN, n);
-	ck_assert_int_eq(announce(GFN, false), -EBUSY);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EBUSY);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSH), 0);
 	/* what is written from here on may be given to the disk after the flush */
 	writes(0, 1, GFN + 1, 1);
 	write_back_of_other(1);
-	ck_assert_int_eq(announce(GFN, true), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	ck_assert_uint_eq(store_versions(st, first, 1), 2);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(store_versions(st, first, 1), 3);
 	reads(0, 0, GFN, n);
+}
+END_TEST
+
+/* A flush makes room where there is none: of another page nothing is forgotten, for it may not be on the disk at all. */
+START_TEST(flush_of_others)
+{
+	u64 n;
+
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 1, GFN + 1, 1);
+	sync_all(2);
+	for (n = 1; n <= KVM_INKTAG_VERSIONS; n++) {
+		writes(0, 0, GFN, n);
+		write_back(0, GFN);
+	}
+	writes(0, 1, GFN + 1, 2);
+	sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	writes(0, 0, GFN, n);
+	writes(0, 1, GFN + 1, 3);
+	k_page(g, GFN + 1);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EBUSY);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSH), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+	crash();
+	read_in(1, GFN + 1);
+	reads(0, 1, GFN + 1, 1);
+}
+END_TEST
+
+/* A page that is written now and then, while others go to the disk: the version that the disk has is not crowded out. */
+START_TEST(others_written_back)
+{
+	u64 n;
+
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 1, GFN + 1, 1);
+	sync_all(2);
+	for (n = 2; n <= 9; n++) {
+		writes(0, 1, GFN + 1, n);
+		writes(0, 0, GFN, n);
+		if (announce(GFN, INKTAG_IO_ANNOUNCE)) {
+			announce(GFN, INKTAG_IO_FLUSH);
+			announce(GFN, INKTAG_IO_FLUSHED);
+			ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+		}
+		ck_assert_uint_le(store_versions(st, first, 1), 2);
+	}
+	reads(0, 1, GFN + 1, 9);
+	crash();
+	read_in(1, GFN + 1);
+	reads(0, 1, GFN + 1, 1);
 }
 END_TEST
 
@@ -499,6 +552,47 @@ START_TEST(written_during_sync)
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, ticket), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+}
+END_TEST
+
+/*
+ * What was written before the sync began is in it, though the page is written again before it is sealed; or while the store
+ * is being told, which may refuse, once.
+ */
+START_TEST(written_before_seal)
+{
+	s64 mark, ticket;
+
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(1);
+	writes(0, 0, GFN, 2);
+	if (_i == 0)
+		k_page(g, GFN);
+	mark = sync_step(INKTAG_SYNC_BEGIN, 0);
+	if (_i) {
+		ck_assert_int_eq(ink_file_sync(hap, SERIAL, INKTAG_SYNC_SEAL, mark), -EINPROGRESS);
+		hap_write(g, 0, VA(0), GFN, TOKEN, 3);
+		guest_check(g);
+		if (_i >= 2)
+			store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
+		store_serve(st, g);
+		if (_i == 3)
+			k_page(g, GFN);
+		if (_i >= 2)
+			ck_assert_int_eq(ink_file_sync(hap, SERIAL, INKTAG_SYNC_SEAL, mark), -EIO);
+	} else {
+		writes(0, 0, GFN, 3);
+	}
+	ticket = sync_step(INKTAG_SYNC_SEAL, mark);
+	ck_assert_int_gt(ticket, 0);
+	/* the kernel only says that it is on the disk */
+	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, ticket), 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+	crash();
+	read_in(0, GFN);
+	ck_assert_int_eq(touch(0, 0, INK_READ, GFN).verdict, INK_KILL);
+	expect_violation(g, hap->id, INKTAG_CHECK_TAG, VA(0), GFN, TOKEN);
 }
 END_TEST
 
@@ -539,9 +633,9 @@ START_TEST(store_fails)
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	writes(0, 0, GFN, 2);
 	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EROFS);
-	ck_assert_int_eq(announce(GFN, false), -EIO);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EIO);
 	ck_assert_uint_eq(g->vm.nr_sealed, 1);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	store_refuse(st, KVM_INKTAG_STORE_SETTLE, -EIO);
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, file()->ticket), -EIO);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
@@ -603,7 +697,7 @@ START_TEST(evicted)
 	/* the version before, which the store has too, is not accepted */
 	writes(0, 0, GFN, 5);
 	k_page(g, GFN);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ink_files_evict(&g->vm);
 	read_in(0, GFN);
 	ck_assert_int_eq(touch(0, 0, INK_READ, GFN).verdict, INK_KILL);
@@ -726,9 +820,10 @@ START_TEST(cut_and_left)
 		store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
 	store_serve(st, g);
 	ck_assert_uint_eq(g->vm.nr_files, 1);
-	announce(GFN, false);
-	announce(GFN, true);
-	announce(GFN, false);
+	announce(GFN, INKTAG_IO_ANNOUNCE);
+	announce(GFN, INKTAG_IO_FLUSH);
+	announce(GFN, INKTAG_IO_FLUSHED);
+	announce(GFN, INKTAG_IO_ANNOUNCE);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
 	ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), 2 * PAGE);
@@ -761,9 +856,9 @@ START_TEST(cut_and_written_again)
 	writes(0, 1, GFN + 1, 2);
 	writes(0, 5, GFN + 5, 2);
 	writes(0, 6, GFN + 6, 2);
-	ck_assert_int_eq(announce(GFN + 1, false), 0);
-	ck_assert_int_eq(announce(GFN + 5, false), 0);
-	ck_assert_int_eq(announce(GFN + 6, false), 0);
+	ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_int_eq(announce(GFN + 5, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_int_eq(announce(GFN + 6, INKTAG_IO_ANNOUNCE), 0);
 	memset(disk[6], 'x', PAGE);
 	crash();
 	read_in(1, GFN + 1);
@@ -816,10 +911,36 @@ START_TEST(cut_is_told)
 	}
 	length(INKTAG_LENGTH_REACH, 10 * PAGE);
 	writes(0, page, GFN + page, 2);
-	ck_assert_int_eq(announce(GFN + page, false), 0);
+	ck_assert_int_eq(announce(GFN + page, INKTAG_IO_ANNOUNCE), 0);
 	crash();
 	read_in(page, GFN + page);
 	reads(0, page, GFN + page, 0);
+}
+END_TEST
+
+/* The disk has what was written beyond the end, for which there never was a record; then the file reaches it, as zeros. */
+START_TEST(beyond_on_the_disk)
+{
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(1);
+	writes(0, 3, GFN + 3, 9);
+	if (_i) {
+		memcpy(disk[3], k_page(g, GFN + 3), PAGE);
+		ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+		store_serve(st, g);
+		ck_assert_uint_eq(g->vm.nr_files, 0);
+	} else {
+		write_back(3, GFN + 3);
+	}
+	crash();
+	length(INKTAG_LENGTH_SET, 4 * PAGE);
+	sync_all(0);
+	writes(0, 3, GFN + 3, 2);
+	ck_assert_int_eq(announce(GFN + 3, INKTAG_IO_ANNOUNCE), 0);
+	crash();
+	read_in(3, GFN + 3);
+	reads(0, 3, GFN + 3, 0);
 }
 END_TEST
 
@@ -879,10 +1000,10 @@ START_TEST(beyond)
 {
 	writes(0, 0, GFN, 1);
 	k_page(g, GFN);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 0);
 	length(INKTAG_LENGTH_REACH, 10);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	writes(0, 5, GFN + 5, 6);
 	ck_assert_int_eq(length(INKTAG_LENGTH_SET, 7 * PAGE), 7 * PAGE);
@@ -991,7 +1112,7 @@ START_TEST(removed_when_left)
 	store_serve(st, g);
 	ck_assert_uint_eq(g->vm.nr_files, 1);
 	store_remove(st, first);
-	ck_assert_int_eq(announce(GFN, false), 0);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
 	ck_assert_uint_eq(g->vm.nr_sealed, 0);
 }
@@ -1441,6 +1562,10 @@ Suite *suite_file(void)
 	tcase_add_test(tc, announced);
 	tcase_add_loop_test(tc, written_meanwhile, 0, 2);
 	tcase_add_test(tc, too_many_versions);
+	tcase_add_test(tc, flush_of_others);
+	tcase_add_test(tc, others_written_back);
+	tcase_add_loop_test(tc, written_before_seal, 0, 4);
+	tcase_add_loop_test(tc, beyond_on_the_disk, 0, 2);
 	tcase_add_test(tc, synced);
 	tcase_add_test(tc, written_during_sync);
 	tcase_add_test(tc, sync_of_many);

@@ -22,7 +22,8 @@ static bool spage_is_valid(struct ink_vm *vm, struct ink_spage *s)
 	if (s->file && (s->refs != 1 || s->shown || (s->state == INK_DIRTY && !s->written) ||
 			(s->state != INK_CLOAKED && (s->doubt || s->lost))))
 		return false;
-	if (s->written && ink_map_get(&s->file->unannounced, s->written) != s)
+	if ((s->written && ink_map_get(&s->file->unannounced, s->written) != s) ||
+	    (s->again && (!s->asked || ink_map_get(&s->file->unannounced, s->again) != s)))
 		return false;
 	if (s->state == INK_CLOAKED)
 		return !s->frame && !s->map.hap && !s->map.next;
@@ -151,7 +152,7 @@ static bool file_is_valid(struct ink_file *file, u64 *held, u64 *frames, u64 *re
 			return false;
 		dirty += s->state == INK_DIRTY;
 		sealed += s->written && s->state != INK_DIRTY;
-		written += !!s->written;
+		written += !!s->written + !!s->again;
 		if (!ink_map_get(&file->known, index / KVM_INKTAG_FETCH))
 			return false;
 	}

@@ -358,11 +358,19 @@ enum inktag_sync_op {
 /*
  * From K: a device is about to read the RCX frames from RBX on, 1 to INKTAG_IO_MAX of them, to store them. The
  * pages of files among them are in the store before this returns 0; what the kernel stores without it may be
- * lost in a crash. EINVAL. EBUSY: so many versions of a page may be on the disk that the store cannot keep
- * one more: flush the disk, and call with RDX = 1: what was announced before is durable. It may wait, as those above.
+ * lost in a crash. EINVAL. It may wait, as those above. RDX: enum inktag_io_step; EBUSY of the first one: so many
+ * versions of a page may be on the disk that the store cannot keep one more. Then, as one kernel thread at a time: FLUSH,
+ * a flush of the disk, FLUSHED, and ANNOUNCE again.
  */
 #define INKTAG_HC_BEFORE_IO	INKTAG_HC(38)
 #define INKTAG_IO_MAX		512
+
+enum inktag_io_step {
+	INKTAG_IO_ANNOUNCE,
+	INKTAG_IO_FLUSH,	/* a flush begins: what was announced before, and written, is meant */
+	INKTAG_IO_FLUSHED,	/* that is durable */
+	INKTAG_IO_STEP_COUNT
+};
 
 /*
  * The measurement of a HAP is SHA-256 over, in order of the calls: for each page added

@@ -152,7 +152,7 @@ static void do_prepare(int n)
 	for (uint32_t i = 0; i < count; i++) {
 		struct model_page *p = &o->pages[seals[i].index];
 
-		if (flushed && is_known(p)) {
+		if (flushed && p->count == INKTAG_DB_VERSIONS && is_known(p)) {
 			p->v[0] = p->v[p->count - 1];
 			p->count = 1;
 			p->lost = 0;

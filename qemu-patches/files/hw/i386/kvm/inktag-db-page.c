@@ -262,16 +262,17 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
 }
 
 /*
- * The newest version of the page is durable. Beyond the length that is settled
- * none can be settled (D8), and zeros stay accepted beside it.
+ * The newest version of the page is durable; where there is no room for one
+ * more, those before it go. Beyond the length that is settled none can be
+ * settled (D8), and zeros stay accepted beside it.
  */
 static int flush_page(InkTagDb *db, int64_t id, int64_t index, const Lengths *l)
 {
-    int64_t newest, since;
+    int64_t newest, since, count;
     sqlite3_stmt *stmt;
     int ret = ink_db_query(db, &stmt, "SELECT max(prepared), "
                            "(SELECT generation FROM lost "
-                           "WHERE object = ?1 AND idx = ?2) FROM page "
+                           "WHERE object = ?1 AND idx = ?2), count(*) FROM page "
                            "WHERE object = ?1 AND idx = ?2", "ii", id, index);
 
     if (ret < 0) {
@@ -279,8 +280,10 @@ static int flush_page(InkTagDb *db, int64_t id, int64_t index, const Lengths *l)
     }
     newest = sqlite3_column_int64(stmt, 0);
     since = sqlite3_column_int64(stmt, 1);
+    count = sqlite3_column_int64(stmt, 2);
     sqlite3_reset(stmt);
-    if (newest <= since || newest <= (int64_t)db->session) {
+    if (count < INKTAG_DB_VERSIONS || newest <= since ||
+        newest <= (int64_t)db->session) {
         return 0;
     }
     ret = ink_db_exec(db, "DELETE FROM page WHERE object = ?1 AND idx = ?2 "

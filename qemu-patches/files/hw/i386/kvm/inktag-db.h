@@ -327,8 +327,9 @@ int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
  * inktag_db_prepare_flushed: the same, where the disk was flushed since these
  * pages were prepared before
  *
- * Of each page the newest version of this session is durable, and what is older
- * is forgotten first: so there is room for one more, without a settle.
+ * Of each page the newest version of this session is durable. Of a page that has
+ * INKTAG_DB_VERSIONS what is older is forgotten first: so there is room for one
+ * more, without a settle.
  */
 int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
                               const InkTagDbSeal *seals, uint32_t count,
