@@ -70,6 +70,10 @@ static bool on_descriptor(int fd, pcall *call, long nr, const u64 args[6], long 
 
 	if (kind == PFD_LOST)
 		*result = -EIO;
+	if (kind == PFD_DIR && pfd_is_protected_dir(fd) && (call == pio_rw || call == pio_vector || call == pmap_mmap)) {
+		*result = call == pmap_mmap ? -ENODEV : -EISDIR;
+		return true;
+	}
 	if (kind == PFD_FILE) {
 		*result = call(nr, args, &o);
 		pfd_put(&o);
@@ -77,8 +81,19 @@ static bool on_descriptor(int fd, pcall *call, long nr, const u64 args[6], long 
 	return kind == PFD_LOST || (kind == PFD_FILE && *result != PNOT_OURS);
 }
 
+/* Of a directory nothing can be sent. */
+static bool sends_directory(long nr, const u64 args[6])
+{
+	return (nr == __NR_sendfile && pfd_is_protected_dir(args[1])) ||
+	       ((nr == __NR_splice || nr == __NR_copy_file_range) && pfd_is_protected_dir(args[0]));
+}
+
 bool protect_call(long nr, const u64 args[6], long *result)
 {
+	if (sends_directory(nr, args)) {
+		*result = -EINVAL;
+		return true;
+	}
 	if (by_other[nr]) {
 		*result = pstate_make();
 		if (!*result)

@@ -197,7 +197,7 @@ long pcommon_file_add(const u64 oid[2])
 	if (i == PFILES) {
 		i = find_free(file_used, PFILES);
 		if (!IS_ERR(i))
-			common->file[i] = (struct pcommon_file){ .oid = { oid[0], oid[1] }, .length = PLENGTH_UNKNOWN };
+			common->file[i] = (struct pcommon_file){ .oid = { oid[0], oid[1] }, .length = PLENGTH_UNKNOWN, .new = 1 };
 	}
 	if (!IS_ERR(i))
 		set_bit(mine->files, i, true);

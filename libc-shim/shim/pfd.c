@@ -43,14 +43,13 @@ long pfd_lseek(long nr, const u64 args[6], struct popen *o)
 		break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
-		to = seek_in_data(o, to, (u32)args[2] == SEEK_HOLE);
+		r = seek_in_data(o, to, (u32)args[2] == SEEK_HOLE);
+		to = 0;
 		break;
 	default:
 		r = -EINVAL;
 	}
-	if (IS_ERR(to) && (u32)args[2] >= SEEK_DATA)
-		r = to;
-	else if (r >= 0 && (__builtin_add_overflow(r, to, &r) || r < 0 || (u64)r > INKTAG_LENGTH_MAX))
+	if (r >= 0 && (__builtin_add_overflow(r, to, &r) || r < 0 || (u64)r > INKTAG_LENGTH_MAX))
 		r = -EINVAL;
 	if (r >= 0)
 		o->desc->offset = r;
@@ -125,8 +124,11 @@ long pfd_dup(long nr, const u64 args[6], struct popen *o)
 
 	if (nr == __NR_dup2 && (u32)args[0] == (u32)args[1])
 		return (u32)args[1];
-	if (nr == __NR_dup3 && args[2] & ~(u64)O_CLOEXEC)
+	if (nr == __NR_dup3 && (args[2] & ~(u64)O_CLOEXEC || (u32)args[0] == (u32)args[1]))
 		return -EINVAL;
+	/* What stood there before is over, before the number is this file's. */
+	if (nr != __NR_dup)
+		pfd_forget(args[1], args[1]);
 	r = nr == __NR_dup ? sys_fcntl(__NR_fcntl, lowest) : sys_dup(__NR_dup3, there);
 	return copied(args[0], r, nr == __NR_dup3 && args[2] & O_CLOEXEC);
 }

@@ -427,25 +427,39 @@ long pfile_zero(struct popen *o, u64 offset, u64 len)
 
 /* --- making it durable ------------------------------------------------------------------------------------ */
 
-/* The directory of the backing file, which is new in it. */
+static long sync_directory(const char *in)
+{
+	long fd, r;
+
+	fd = checked(__NR_openat, hc_syscall_must(__NR_openat, AT_FDCWD, (u64)in, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0), 0x7fffffff);
+	if (IS_ERR(fd))
+		return fd;
+	r = checked(__NR_fsync, hc_syscall_must(__NR_fsync, fd, 0, 0, 0, 0, 0), 0);
+	hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0);
+	return r;
+}
+
+/* The directory of the backing file, which may be new in it; and the one that has this directory. */
 static long sync_home(const struct pfile *f)
 {
 	const u64 home = protect_home(f->prefix);
 	static const char name[] = PROTECT_HOME;
 	u64 mark = arena_mark();
 	char *in = arena_alloc(home + sizeof(name));
-	long fd = -ENOMEM, r;
+	long r = -ENOMEM;
 
 	if (in) {
 		memcpy(in, f->prefix, home);
 		memcpy(in + home, name, sizeof(name));
-		fd = checked(__NR_openat, hc_syscall_must(__NR_openat, AT_FDCWD, (u64)in, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0), 0x7fffffff);
+		r = sync_directory(in);
+		in[home] = 0;
+		if (!r) {
+			/* Who may not read this one did not make the other in it. */
+			r = sync_directory(in);
+			r = r == -EACCES ? 0 : r;
+		}
 	}
 	arena_release(mark);
-	if (IS_ERR(fd))
-		return fd;
-	r = checked(__NR_fsync, hc_syscall_must(__NR_fsync, fd, 0, 0, 0, 0, 0), 0);
-	hc_syscall_must(__NR_close, fd, 0, 0, 0, 0, 0);
 	return r;
 }
 

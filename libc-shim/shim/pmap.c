@@ -60,24 +60,37 @@ long pmap_mmap(long nr, const u64 args[6], struct popen *o)
 	return type == MAP_PRIVATE ? map_private(args, o) : map_shared(args, o);
 }
 
-/*
- * What the program has written to its mappings of files. Without a descriptor the kernel can be asked to write this
- * range only, so nothing is settled: the versions before are kept until a sync that has one.
- */
-static long sync_mapped(u64 serial, u64 addr, u64 len)
+/* The program has closed all descriptors that it had: so none of its locks ends with this one. */
+static long sync_without_descriptor(struct popen *o)
+{
+	const struct ppath p = { .prefix = o->file->prefix };
+	struct pbuf *b;
+	long r = hc_file_length(o->file->serial, INKTAG_LENGTH_NAMES, 0);
+
+	/* Without a name it ends with the program. */
+	if (r <= 0)
+		return r ? -EIO : 0;
+	b = pbuf_take();
+	if (!b)
+		return -ENOMEM;
+	o->fd = pname_open_backing(b, &p, o->file->oid, O_RDWR, 0600);
+	pbuf_give(b);
+	if (IS_ERR((long)o->fd))
+		return -EIO;
+	r = pfile_sync(o);
+	sys_close(__NR_close, (const u64[6]){ o->fd });
+	return r;
+}
+
+/* What the program has written to its mappings of files. */
+static long sync_mapped(u64 serial)
 {
 	struct popen o;
-	long mark, r;
+	long r;
 
 	if (!pfile_of_mapping(serial, &o))
 		return 0;
-	if (o.fd >= 0) {
-		r = pfile_sync(&o);
-	} else {
-		mark = hc_file_sync(serial, INKTAG_SYNC_BEGIN, 0);
-		r = mark < 0 || hc_file_sync(serial, INKTAG_SYNC_SEAL, mark) < 0 ? -EIO :
-		    checked(__NR_msync, hc_syscall_must(__NR_msync, addr, len, MS_SYNC, 0, 0, 0), 0);
-	}
+	r = o.fd >= 0 ? pfile_sync(&o) : sync_without_descriptor(&o);
 	pfd_put(&o);
 	return r;
 }
@@ -95,7 +108,7 @@ long pmap_msync(long nr, const u64 args[6])
 	if (n > SYNCED_MAX)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		one = sync_mapped(serials[i], args[0], PAGE_UP(args[1]));
+		one = sync_mapped(serials[i]);
 		r = r ? r : one;
 	}
 	return r;

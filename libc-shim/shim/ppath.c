@@ -50,21 +50,27 @@ static long may_change(struct pbuf *b, const char *path)
 	return r;
 }
 
-/* The name that is opened, which is made if there is none and it may be. *made: it is new. */
-static long find_or_make(struct pbuf *b, const struct ppath *p, u32 flags, struct file_name *name, bool *made)
+enum { IS_FILE, IS_DIRECTORY };
+
+/*
+ * The name that is opened, which is made if there is none and it may be. Only of a name that the store has not may the kernel
+ * say that it is a directory's.
+ */
+static long find_or_make(struct pbuf *b, const struct ppath *p, u32 flags, struct file_name *name)
 {
 	long r;
 
-	for (*made = false;; *made = false) {
+	for (;;) {
 		r = pname(b, INKTAG_NAME_LOOKUP, p->at, NULL, name);
-		if (r != -ENOENT || !(flags & O_CREAT))
+		if (r == -ENOENT && ppath_kind(-1, p->at) == S_IFDIR)
+			return IS_DIRECTORY;
+		if (r != -ENOENT || !(flags & O_CREAT) || flags & O_PATH)
 			break;
 		if (p->directory)
 			return -EISDIR;
 		r = may_change(b, p->at);
 		if (r)
 			return r;
-		*made = true;
 		r = pname(b, INKTAG_NAME_CREATE, p->at, NULL, name);
 		if (r != -EEXIST)
 			return r;
@@ -74,11 +80,11 @@ static long find_or_make(struct pbuf *b, const struct ppath *p, u32 flags, struc
 		return r;
 	if (flags & O_CREAT && flags & O_EXCL)
 		return -EEXIST;
-	return flags & O_DIRECTORY || p->directory ? -ENOTDIR : 0;
+	return flags & O_DIRECTORY || p->directory ? -ENOTDIR : IS_FILE;
 }
 
 /* The descriptor of a file that the store has. */
-static long open_file(struct pbuf *b, const struct ppath *p, const struct file_name *name, u32 flags, u32 mode, bool made)
+static long open_file(struct pbuf *b, const struct ppath *p, const struct file_name *name, u32 flags, u32 mode)
 {
 	struct popen o = { 0 };
 	struct pfile *f = NULL;
@@ -93,8 +99,6 @@ static long open_file(struct pbuf *b, const struct ppath *p, const struct file_n
 		r = pfd_add_file(fd, f, flags & FLAGS_KEPT);
 	if (!r && flags & O_CLOEXEC)
 		pfd_set_cloexec(fd, true);
-	if (!r && made)
-		__atomic_store_n(&pcommon_file(f->common)->new, 1, __ATOMIC_SEQ_CST);
 	if (!r && flags & O_TRUNC && pfd_get(fd, &o) == PFD_FILE) {
 		r = pfile_set_length(&o, 0, true);
 		pfd_put(&o);
@@ -115,39 +119,39 @@ static long opened(long fd, const struct ppath *p, u32 flags)
 
 	if (IS_ERR(fd) || !(flags & (O_DIRECTORY | O_PATH) || ppath_kind(fd, NULL) == S_IFDIR))
 		return fd;
-	r = pfd_add_dir(fd, p->at);
+	r = pfd_add_dir(fd, p->at, p->prefix);
 	if (r)
 		sys_close(__NR_close, (const u64[6]){ fd });
 	return r ? r : fd;
 }
 
-static long open_protected(struct pbuf *b, const struct ppath *p, u32 flags, u32 mode)
+static long open_directory(const struct ppath *p, u32 flags)
 {
-	struct file_name name;
-	bool made;
 	u64 mark = arena_mark();
 	char *in;
 	long r;
 
-	if (ppath_kind(-1, p->at) == S_IFDIR) {
-		if (flags & O_CREAT && flags & O_EXCL)
-			return -EEXIST;
-		if (flags & O_CREAT || (flags & O_ACCMODE) != O_RDONLY)
-			return -EISDIR;
-		in = pname_in(p->at);
-		r = in ? fds_new(__NR_openat, hc_syscall_must(__NR_openat, AT_FDCWD, (u64)in, flags | O_DIRECTORY, 0, 0, 0)) : -ENOMEM;
-		arena_release(mark);
-		return opened(r, p, O_DIRECTORY);
-	}
-	if (flags & O_PATH)
+	if (flags & O_CREAT && flags & O_EXCL)
+		return -EEXIST;
+	if (flags & O_CREAT || (flags & O_ACCMODE) != O_RDONLY)
+		return -EISDIR;
+	in = pname_in(p->at);
+	r = in ? fds_new(__NR_openat, hc_syscall_must(__NR_openat, AT_FDCWD, (u64)in, flags | O_DIRECTORY, 0, 0, 0)) : -ENOMEM;
+	arena_release(mark);
+	return opened(r, p, O_DIRECTORY);
+}
+
+/* A file that was made stays if it cannot be opened: by its name another process may have another one by now. */
+static long open_protected(struct pbuf *b, const struct ppath *p, u32 flags, u32 mode)
+{
+	struct file_name name;
+	long r = find_or_make(b, p, flags, &name);
+
+	if (r == IS_DIRECTORY)
+		return open_directory(p, flags);
+	if (flags & O_PATH && (r == IS_FILE || r == -ENOTDIR))
 		return -EOPNOTSUPP;
-	r = find_or_make(b, p, flags, &name, &made);
-	if (r)
-		return r;
-	r = open_file(b, p, &name, flags, mode, made);
-	if (IS_ERR(r) && made)
-		pname(b, INKTAG_NAME_UNLINK, p->at, NULL, &name);
-	return r;
+	return r ? r : open_file(b, p, &name, flags, mode);
 }
 
 /* How a call is looked at: which arguments are its paths, and the directories that they begin at; -1: none. */
@@ -417,7 +421,7 @@ long ppath_truncate(long nr, const u64 args[6])
 		return done(&s, r == -ENOENT && is_kernels(&s) ? -EISDIR : r);
 	/* A descriptor of its own, closed again, would end the locks that the program has on the file. */
 	if (!pfile_find(name.oid, &o)) {
-		fd = open_file(s.b, s.p, &name, O_WRONLY, 0600, false);
+		fd = open_file(s.b, s.p, &name, O_WRONLY, 0600);
 		r = IS_ERR(fd) ? fd : pfd_get(fd, &o) == PFD_FILE ? 0 : -EIO;
 	}
 	if (!r) {

@@ -107,6 +107,7 @@ struct pfile {
 	u32 common;	/* its entry in the family's table */
 	u32 fds;	/* descriptors */
 	u32 users;	/* calls */
+	u32 borrowed;	/* those of them that use fd, without having been given it */
 	int fd;		/* one of the descriptors */
 	bool held;	/* it has descriptors or users. mm_lock. Without, it stays as long as it is mapped */
 	bool writable;	/* the kernel lets us write to the backing file */
@@ -124,6 +125,7 @@ struct pwindow {
 
 struct pdir {
 	u32 fds;
+	bool protected;		/* below a prefix */
 	char path[PATH_MAX];
 };
 
@@ -162,7 +164,7 @@ static inline bool protect_has(int fd)
 }
 
 /* The new descriptor is a directory's, with this path; or of this file, which gets a description with these flags. */
-long pfd_add_dir(int fd, const char *path);
+long pfd_add_dir(int fd, const char *path, bool protected);
 long pfd_add_file(int fd, struct pfile *f, u32 flags);
 /* Of a file: FD_CLOEXEC, as the program has set it. */
 void pfd_set_cloexec(int fd, bool on);
@@ -170,6 +172,8 @@ bool pfd_cloexec(int fd);
 /* `new` is a copy of `old`; what it was before is over. */
 void pfd_copy(int old, int new);
 void pfd_forget(u32 first, u32 last);
+/* Is it a directory's below a prefix? Whatever the kernel has opened there, it has no data. */
+bool pfd_is_protected_dir(u64 fd);
 /* The path of a directory's descriptor into to; false: it is none. */
 bool pfd_dir_path(int fd, char *to);
 /* Of a fork: with all locks; error: the child would have no place. Then, in the parent after a failure, and in the child. */
@@ -241,6 +245,7 @@ struct popen {
 	struct pcommon_file *common;
 	struct pdesc *desc;
 	int fd;
+	bool borrowed;	/* fd is one of the file's, not that of the call */
 };
 
 /* Memory of the program's, or in the arena. */

@@ -211,6 +211,7 @@ enum pkind pfd_get(int fd, struct popen *o)
 		o->file = &pstate->file[p->file];
 		o->common = pcommon_file(o->file->common);
 		o->fd = fd;
+		o->borrowed = false;
 		if (o->desc->serial == p->serial)
 			o->file->users++;
 		else
@@ -222,14 +223,17 @@ enum pkind pfd_get(int fd, struct popen *o)
 
 void pfd_put(struct popen *o)
 {
+	if (o->borrowed)
+		__atomic_sub_fetch(&o->file->borrowed, 1, __ATOMIC_SEQ_CST);
 	pfile_put(o->file);
 }
 
 /* With the lock: of a file that is in use. */
 static void use(struct pfile *f, struct popen *o)
 {
-	*o = (struct popen){ .file = f, .common = pcommon_file(f->common), .fd = f->fd };
+	*o = (struct popen){ .file = f, .common = pcommon_file(f->common), .fd = f->fd, .borrowed = true };
 	f->users++;
+	f->borrowed++;
 }
 
 bool pfile_find(const u64 oid[2], struct popen *o)
@@ -305,6 +309,12 @@ static void forget(u32 fd)
 	let_go(f);
 }
 
+static bool is_borrowed(u32 fd)
+{
+	return pstate->fd[fd].kind == PFD_FILE && file_at(fd)->fd == (int)fd &&
+	       __atomic_load_n(&file_at(fd)->borrowed, __ATOMIC_SEQ_CST);
+}
+
 void pfd_forget(u32 first, u32 last)
 {
 	u32 i;
@@ -312,9 +322,16 @@ void pfd_forget(u32 first, u32 last)
 	if (!__atomic_load_n(&pstate, __ATOMIC_ACQUIRE))
 		return;
 	lock(&protect_lock);
-	for (i = first; i <= last && i < pstate->fd_end; i++)
+	for (i = first; i <= last && i < pstate->fd_end; i++) {
+		/* A call that has not been given this descriptor uses it: its number must not be another file's yet. */
+		while (is_borrowed(i)) {
+			unlock(&protect_lock);
+			hc_syscall_must(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+			lock(&protect_lock);
+		}
 		if (pstate->fd[i].kind != PFD_NONE)
 			forget(i);
+	}
 	unlock(&protect_lock);
 }
 
@@ -328,7 +345,7 @@ static struct pfd *place(int fd)
 	return &pstate->fd[fd];
 }
 
-long pfd_add_dir(int fd, const char *path)
+long pfd_add_dir(int fd, const char *path, bool protected)
 {
 	u32 i;
 
@@ -340,6 +357,7 @@ long pfd_add_dir(int fd, const char *path)
 	if (i < PDIRS) {
 		*place(fd) = (struct pfd){ .kind = PFD_DIR, .index = i };
 		pstate->dir[i].fds = 1;
+		pstate->dir[i].protected = protected;
 		memcpy(pstate->dir[i].path, path, shim_strnlen(path, PATH_MAX - 1) + 1);
 	}
 	unlock(&protect_lock);
@@ -394,6 +412,18 @@ void pfd_copy(int old, int new)
 	unlock(&protect_lock);
 }
 
+bool pfd_is_protected_dir(u64 fd)
+{
+	bool is;
+
+	if (!pfd_may_be(fd))
+		return false;
+	lock(&protect_lock);
+	is = pstate->fd[(u32)fd].kind == PFD_DIR && pstate->dir[pstate->fd[(u32)fd].index].protected;
+	unlock(&protect_lock);
+	return is;
+}
+
 bool pfd_dir_path(int fd, char *to)
 {
 	bool is;
@@ -438,5 +468,5 @@ void protect_forked(void)
 	for (i = 0; i < PWINDOWS; i++)
 		pstate->window[i].users = 0;
 	for (i = 0; i < PFILES; i++)
-		pstate->file[i].users = 0;
+		pstate->file[i].users = pstate->file[i].borrowed = 0;
 }

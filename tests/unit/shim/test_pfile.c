@@ -373,10 +373,10 @@ START_TEST(synced)
 	fd = open_a(O_RDWR | O_CREAT);
 	must_be(call(SYS_write, fd, (u64)"abc", 3) == 3 && !a()->sealed);
 	must_be(call(SYS_fsync, fd) == 0 && a()->sealed && a()->settled == a()->sealed);
-	must_be(disk.made[SYS_fsync] == 2);		/* and the directory, which has a new file */
-	must_be(call(SYS_fdatasync, fd) == 0 && disk.made[SYS_fsync] == 3 && a()->settled == a()->sealed);
+	must_be(disk.made[SYS_fsync] == 3);		/* and the directories, which may be new */
+	must_be(call(SYS_fdatasync, fd) == 0 && disk.made[SYS_fsync] == 4 && a()->settled == a()->sealed);
 	store->full = true;
-	must_be(call(SYS_fsync, fd) == 0 && disk.made[SYS_fsync] == 5 && a()->settled == a()->sealed);
+	must_be(call(SYS_fsync, fd) == 0 && disk.made[SYS_fsync] == 6 && a()->settled == a()->sealed);
 	store->full = true;
 	disk.lie = sync_lie;
 	fsyncs_fail = 1;
@@ -578,7 +578,7 @@ START_TEST(refused_by_the_store)
 	must_be(call(SYS_pread64, fd, (u64)back, 9, 0) == 3 && call(SYS_close, fd) == 0);
 	store->refuse = -ENOMEM;
 	store->refuse_op = 35;
-	must_be(call(SYS_open, (u64)"/data/b", O_RDWR | O_CREAT, 0644) == -ENOMEM && !stored("/data/b"));
+	must_be(call(SYS_open, (u64)"/data/b", O_RDWR | O_CREAT, 0644) == -ENOMEM && stored("/data/b"));
 	must_be(call(SYS_open, (u64)FILE_A, O_RDWR, 0) == -ENOMEM && !a()->opened);
 }
 END_TEST

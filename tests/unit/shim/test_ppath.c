@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -262,5 +263,77 @@ START_TEST(ways_around)
 }
 END_TEST
 
+/* --- lies about what a name is ----------------------------------------------------------------------------- */
+
+static bool lie_dir(long nr, const u64 args[6], long *r)
+{
+	if (nr == SYS_stat && (!strcmp((const char *)args[0], "/data/x") || !strcmp((const char *)args[0], "/data/none"))) {
+		struct stat *st = (void *)args[1];
+
+		memset(st, 0, sizeof(*st));
+		st->st_mode = S_IFDIR | 0755;
+		*r = 0;
+		return true;
+	}
+	if (nr == SYS_openat && (!strcmp((const char *)args[1], "/data/x") || !strcmp((const char *)args[1], "/data/none"))) {
+		*r = open(on_disk("/other/forged"), O_RDONLY);
+		return true;
+	}
+	return false;
+}
+
+/* What the store has is a file. Of what it has not the kernel may say that it is a directory, which has no data. */
+START_TEST(said_to_be_a_directory)
+{
+	char buf[64] = "", out[64];
+	long fd, to;
+	int f;
+
+	fake_files();
+	make("/data/x", "right");
+	f = open(on_disk("/other/forged"), O_RDWR | O_CREAT, 0644);
+	must_be(f >= 0 && write(f, "FORGED", 6) == 6);
+	disk.lie = lie_dir;
+	fd = call(SYS_open, (u64)"/data/x", O_RDONLY);
+	must_be(fd >= 0 && call(SYS_read, fd, (u64)buf, sizeof(buf)) == 5 && !memcmp(buf, "right", 5));
+	fd = call(SYS_open, (u64)"/data/none", O_RDONLY);
+	must_be(fd >= 0 && call(SYS_read, fd, (u64)buf, sizeof(buf)) == -EISDIR && call(SYS_pread64, fd, (u64)buf, 5, 0) == -EISDIR);
+	must_be(call(SYS_readv, fd, (u64)&(struct iovec){ buf, 5 }, 1) == -EISDIR);
+	must_be(call(SYS_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE, fd, 0) == -ENODEV);
+	disk.lie = NULL;
+	to = call(SYS_open, (u64)"/data/to", O_RDWR | O_CREAT, 0644);
+	must_be(call(SYS_sendfile, to, fd, 0, 6) == -EINVAL && call(SYS_copy_file_range, fd, 0, to, 0, 6, 0) == -EINVAL);
+	must_be(call(SYS_dup, fd) >= 0 && call(SYS_pread64, to, (u64)out, 6, 0) == 0);
+}
+END_TEST
+
+static bool lie_unlink(long nr, const u64 args[6], long *r)
+{
+	static bool once;
+	struct file_name name;
+
+	if (nr == SYS_openat && strstr((const char *)args[1], "/.inktag/") && (args[2] & O_CREAT) && !once) {
+		once = true;
+		/* another process: rename("/data/tmp", "/data/x"), whose data it has synced */
+		must_be(hc_file_name(INKTAG_NAME_RENAME, "/data/tmp\0/data/x", 18, &name) == 0);
+		*r = -EIO;
+		return true;
+	}
+	return false;
+}
+
+/* While a file is being made its name has become another's: that one stays, whatever becomes of the first. */
+START_TEST(made_and_renamed_over)
+{
+	fake_files();
+	make("/data/tmp", "synced");
+	disk.lie = lie_unlink;
+	must_be(call(SYS_open, (u64)"/data/x", O_RDWR | O_CREAT, 0644) == -EIO);
+	disk.lie = NULL;
+	must_be(stored("/data/x") && !stored("/data/tmp") && has("/data/x", "synced"));
+}
+END_TEST
+
 SUITE(ppath, SECONDS, { one_form, ARRAY_SIZE(forms) }, { working_directory }, { relative_to_directories }, { listed, 2 }, { renamed },
-      { linked_and_unlinked }, { attributes }, { of_the_kernels_making }, { ways_around })
+      { linked_and_unlinked }, { attributes }, { of_the_kernels_making }, { ways_around }, { said_to_be_a_directory },
+      { made_and_renamed_over })
