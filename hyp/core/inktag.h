@@ -79,7 +79,7 @@ enum ink_spage_state { INK_DIRTY = 1, INK_CLEAN, INK_CLOAKED };
 struct ink_doubt {
 	u32 count;
 	bool zeros;		/* or zeros */
-	bool stale;		/* or what was cut off there once, as zeros: it is nothing that is known */
+	bool stale;		/* with zeros: data that was cut off may be there; what is no version counts as zeros */
 	struct kvm_inktag_record v[KVM_INKTAG_VERSIONS];
 };
 
@@ -426,7 +426,7 @@ bool ink_gfn_is_held(struct ink_vm *vm, u64 gfn, u64 count);
 
 /*
  * -EINPROGRESS of a function here: the store was, or must first be, asked; wait until there is no request, and call again.
- * -EIO and what else the store may say: once for each that waited.
+ * -EIO and what else the store may say: for the next one who makes this request.
  */
 
 /* The pages that a file of this length has. */
