@@ -236,12 +236,6 @@ static void forget_key(struct ink_file *file, u64 *key)
 	*key = 0;
 }
 
-static void not_sealed(struct ink_file *file)
-{
-	file->nr_sealed--;
-	file->vm->nr_sealed--;
-}
-
 /*
  * What was written before and is not announced keeps its place: a sync that has begun must find it. What is written while
  * the store is told of the version before has a place of its own, for the time after that.
@@ -258,7 +252,7 @@ int ink_file_written(struct ink_spage *s)
 			return err;
 	}
 	if (s->written)
-		not_sealed(file);
+		file->nr_sealed--;
 	if (!*key)
 		*key = ++file->writes;
 	file->reach = max(file->reach, s->id.index + 1);
@@ -275,7 +269,6 @@ void ink_file_sealed(struct ink_spage *s)
 	file->versions--;
 	file->nr_dirty--;
 	file->nr_sealed++;
-	file->vm->nr_sealed++;
 }
 
 void ink_file_forget(struct ink_spage *s)
@@ -283,7 +276,7 @@ void ink_file_forget(struct ink_spage *s)
 	if (s->state == INK_DIRTY)
 		s->file->nr_dirty--;
 	else if (s->written)
-		not_sealed(s->file);
+		s->file->nr_sealed--;
 	forget_key(s->file, &s->written);
 	forget_key(s->file, &s->again);
 	ink_free(s->doubt);
@@ -303,7 +296,7 @@ static void announced(struct ink_spage *s, u64 ticket)
 	s->ticket = ticket;
 	forget_key(file, &s->written);
 	if (!s->again)
-		not_sealed(file);
+		file->nr_sealed--;
 	s->written = s->again;
 	s->again = 0;
 }

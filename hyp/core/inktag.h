@@ -301,7 +301,6 @@ struct ink_vm {
 	u32 log_first, log_count, log_lost;
 	struct ink_map files;	/* number -> struct ink_file */
 	u64 last_file, nr_files;
-	u64 nr_sealed;		/* of all files */
 	enum ink_request_state request_state;
 	u64 request_thread;	/* the handle of the thread that gets the answer; 0: none */
 	struct kvm_inktag_store request;	/* the id stays when it is answered */

@@ -442,7 +442,6 @@ GByteArray *snapshot(struct guest *g)
 	PUT(to, vm->log_count);
 	PUT(to, vm->log_lost);
 	PUT(to, vm->nr_files);
-	PUT(to, vm->nr_sealed);
 	PUT(to, vm->request_state);
 	for (i = 0; i < INK_MAX_VCPUS; i++) {
 		PUT(to, vm->rings[i].gpa);

@@ -394,7 +394,7 @@ START_TEST(announced)
 	write_back(0, GFN);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	ck_assert_uint_eq(store_length(st, first), 2 * PAGE);
-	ck_assert_uint_eq(g->vm.nr_sealed, 0);
+	ck_assert_uint_eq(file()->nr_sealed, 0);
 	/* what is touched for other reasons is announced with the next */
 	writes(0, 1, GFN + 1, 2);
 	k_page(g, GFN + 1);
@@ -634,7 +634,7 @@ START_TEST(store_fails)
 	writes(0, 0, GFN, 2);
 	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EROFS);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EIO);
-	ck_assert_uint_eq(g->vm.nr_sealed, 1);
+	ck_assert_uint_eq(file()->nr_sealed, 1);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	store_refuse(st, KVM_INKTAG_STORE_SETTLE, -EIO);
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, file()->ticket), -EIO);
@@ -1114,7 +1114,6 @@ START_TEST(removed_when_left)
 	store_remove(st, first);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
-	ck_assert_uint_eq(g->vm.nr_sealed, 0);
 }
 END_TEST
 

@@ -206,7 +206,7 @@ static bool references_are_valid(struct ink_vm *vm)
 
 static bool all_is_valid(struct ink_vm *vm)
 {
-	u64 held = 0, frames = 0, records = 0, files = 0, sealed = 0, id, gfn, nr = 0;
+	u64 held = 0, frames = 0, records = 0, files = 0, id, gfn, nr = 0;
 	struct ink_file *file;
 	struct ink_hap *hap;
 	u32 haps = 0;
@@ -220,11 +220,10 @@ static bool all_is_valid(struct ink_vm *vm)
 		if (file->nr != id || !file_is_valid(file, &held, &frames, &records))
 			return false;
 		files++;
-		sealed += file->nr_sealed;
 	}
 	for (gfn = 0; ink_map_next(&vm->held, &gfn, U64_MAX); gfn++)
 		nr++;
-	return references_are_valid(vm) && files == vm->nr_files && sealed == vm->nr_sealed && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
+	return references_are_valid(vm) && files == vm->nr_files && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
 	       frames == vm->frames && records == vm->records &&
 	       frames <= vm->limits.frames && records <= INK_RECORDS(&vm->limits);
 }
