@@ -35,15 +35,20 @@ static bool served(void)
 	return store_serve(st, g);
 }
 
+/* The result of a call that is made again as long as the store is asked for it. */
+#define UNTIL_ANSWERED(call) ({						\
+	s64 _r;								\
+									\
+	do {								\
+		_r = (call);						\
+		guest_check(g);						\
+	} while (_r == -EINPROGRESS && served());			\
+	_r;								\
+})
+
 static int file_open(u32 cpu, u64 serial, const u64 oid[2])
 {
-	int err;
-
-	do {
-		err = ink_file_open(g->cpu[cpu].thread, serial, oid);
-		guest_check(g);
-	} while (err == -EINPROGRESS && served());
-	return err;
+	return UNTIL_ANSWERED(ink_file_open(g->cpu[cpu].thread, serial, oid));
 }
 
 static struct ink_file *file(void)
@@ -112,24 +117,12 @@ static void reads(u32 cpu, u64 index, u64 gfn, u64 n)
 
 static s64 length(u64 op, u64 value)
 {
-	s64 r;
-
-	do {
-		r = ink_file_length(hap, SERIAL, op, value);
-		guest_check(g);
-	} while (r == -EINPROGRESS && served());
-	return r;
+	return UNTIL_ANSWERED(ink_file_length(hap, SERIAL, op, value));
 }
 
 static s64 sync_step(u64 op, u64 value)
 {
-	s64 r;
-
-	do {
-		r = ink_file_sync(hap, SERIAL, op, value);
-		guest_check(g);
-	} while (r == -EINPROGRESS && served());
-	return r;
+	return UNTIL_ANSWERED(ink_file_sync(hap, SERIAL, op, value));
 }
 
 /* What the kernel's disk has. */
@@ -137,13 +130,7 @@ static u8 disk[PAGES][PAGE];
 
 static int announce(u64 gfn, u64 step)
 {
-	int err;
-
-	do {
-		err = ink_before_io(&g->vm, gfn, 1, step);
-		guest_check(g);
-	} while (err == -EINPROGRESS && served());
-	return err;
+	return UNTIL_ANSWERED(ink_before_io(&g->vm, gfn, 1, step));
 }
 
 /* The kernel's writeback of the page. */
@@ -1440,13 +1427,7 @@ END_TEST
 
 static int ask_name(u64 va, const char *path, u64 answer[4])
 {
-	int err;
-
-	do {
-		err = ink_file_name(g->cpu[0].thread, INKTAG_NAME_LOOKUP, va, strlen(path) + 1, answer);
-		guest_check(g);
-	} while (err == -EINPROGRESS && served());
-	return err;
+	return UNTIL_ANSWERED(ink_file_name(g->cpu[0].thread, INKTAG_NAME_LOOKUP, va, strlen(path) + 1, answer));
 }
 
 START_TEST(names)
