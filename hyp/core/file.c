@@ -33,6 +33,8 @@ int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2])
 		return -EEXIST;
 	file = ink_file_find(vm, oid);
 	if (!file && vm->nr_files >= vm->limits.files)
+		ink_files_evict(vm);
+	if (!file && vm->nr_files >= vm->limits.files)
 		return -ENOSPC;
 	if (!file || file->leaving || file->left)
 		return ink_ask_open(t, serial, oid);
@@ -158,12 +160,18 @@ bool ink_file_end_is_stored(const struct ink_file *file)
 	return file->length == file->stored && (file->cut == U64_MAX || file->cut_ticket) && file->stale <= file->told;
 }
 
-/* What the store does not know is needed, unless the file is no more. */
-static void free_unneeded(struct ink_file *file)
+/* Is all that there is of it in the store, too? */
+static bool is_stored(struct ink_file *file)
 {
 	u64 key = 0;
 
-	if (file->left && ink_file_end_is_stored(file) && !ink_map_next(&file->unannounced, &key, U64_MAX))
+	return ink_file_end_is_stored(file) && !ink_map_next(&file->unannounced, &key, U64_MAX);
+}
+
+/* What the store does not know is needed, unless the file is no more; and so is what the disk was not given yet. */
+static void free_unneeded(struct ink_file *file)
+{
+	if (file->left && !file->nr_outgoing && is_stored(file))
 		file_free(file);
 }
 
@@ -229,11 +237,49 @@ int ink_file_recover(struct ink_spage *s, u64 gfn)
 	return err ? err : ink_ask_resolve(s->file, &found);
 }
 
+static void end_outgoing(struct ink_spage *s)
+{
+	if (!s->outgoing)
+		return;
+	ink_map_del(&s->vm->outgoing, s->outgoing - 1);
+	s->outgoing = 0;
+	s->file->nr_outgoing--;
+}
+
 static void forget_key(struct ink_file *file, u64 *key)
 {
 	if (*key)
 		ink_map_del(&file->unannounced, *key);
 	*key = 0;
+}
+
+/* F6: a device that reads s's frame gets its newest version. */
+static int be_outgoing(struct ink_spage *s)
+{
+	struct ink_map *outgoing = &s->vm->outgoing;
+	struct ink_spage *before = ink_map_get(outgoing, s->gfn);
+	int err;
+
+	if (before == s)
+		return 0;
+	err = ink_map_set(outgoing, s->gfn, s);
+	if (err)
+		return err;
+	if (before) {
+		before->outgoing = 0;
+		before->file->nr_outgoing--;
+	}
+	end_outgoing(s);
+	s->outgoing = s->gfn + 1;
+	s->file->nr_outgoing++;
+	return 0;
+}
+
+static void given(struct ink_spage *s)
+{
+	s->ungiven = false;
+	end_outgoing(s);
+	free_unneeded(s->file);
 }
 
 /*
@@ -251,8 +297,12 @@ int ink_file_written(struct ink_spage *s)
 		if (err)
 			return err;
 	}
-	if (s->written)
-		file->nr_sealed--;
+	err = be_outgoing(s);
+	if (err) {
+		if (!*key)
+			ink_map_del(&file->unannounced, file->writes + 1);
+		return err;
+	}
 	if (!*key)
 		*key = ++file->writes;
 	file->reach = max(file->reach, s->id.index + 1);
@@ -268,17 +318,15 @@ void ink_file_sealed(struct ink_spage *s)
 	s->id.salt = file->salt;
 	file->versions--;
 	file->nr_dirty--;
-	file->nr_sealed++;
 }
 
 void ink_file_forget(struct ink_spage *s)
 {
 	if (s->state == INK_DIRTY)
 		s->file->nr_dirty--;
-	else if (s->written)
-		s->file->nr_sealed--;
 	forget_key(s->file, &s->written);
 	forget_key(s->file, &s->again);
+	end_outgoing(s);
 	ink_free(s->doubt);
 }
 
@@ -287,16 +335,15 @@ static void stale_is_stored(struct ink_file *file, const struct kvm_inktag_store
 	file->told = max(file->told, r->value[2]);
 }
 
-/* A page that was in the request; what was written since is not. */
+/* A page that was in the request; what was written since is not. Its frame is given to a device only after that. */
 static void announced(struct ink_spage *s, u64 ticket)
 {
 	struct ink_file *file = s->file;
 
 	s->asked = false;
 	s->ticket = ticket;
+	s->ungiven = true;
 	forget_key(file, &s->written);
-	if (!s->again)
-		file->nr_sealed--;
 	s->written = s->again;
 	s->again = 0;
 }
@@ -343,7 +390,7 @@ static bool is_evictable(struct ink_file *file, u64 first, u64 last)
 	struct ink_spage *s;
 
 	for (; first <= last && (s = ink_map_next(&file->obj.pages, &first, last)); first++)
-		if (s->state != INK_CLOAKED || s->written)
+		if (s->state != INK_CLOAKED || s->written || (s->ungiven && s->ticket > file->settled))
 			return false;
 	return true;
 }
@@ -370,8 +417,12 @@ void ink_files_evict(struct ink_vm *vm)
 	struct ink_file *file;
 	u64 nr;
 
-	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
-		evict(file);
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
+		if (file->left && is_stored(file))
+			file_free(file);
+		else
+			evict(file);
+	}
 }
 
 static int add_version(struct ink_spage *s, const struct kvm_inktag_record *r)
@@ -525,7 +576,7 @@ static s64 seal_all(struct ink_file *file, u64 mark)
 		return -EINVAL;
 	if (!mark)
 		return file->ticket;
-	err = ink_ask_prepare(file, mark, false, !ink_file_end_is_stored(file), false);
+	err = ink_ask_prepare(file, mark, !ink_file_end_is_stored(file), NULL);
 	return err ? err : (s64)file->ticket;
 }
 
@@ -571,29 +622,46 @@ int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u6
 	return 0;
 }
 
+/* What the store does not know of the files' ends, and the disk may get. */
+static int announce_ends(struct ink_vm *vm, const struct ink_io *io)
+{
+	struct ink_file *file;
+	u64 nr;
+	int err;
+
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
+		/* What is beyond a cut is in no record: the store must not take it for what was there before. */
+		if ((!file->left && file->cut == U64_MAX) || ink_file_end_is_stored(file))
+			continue;
+		err = ink_ask_prepare(file, U64_MAX, true, io);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, u64 step)
 {
-	const bool flushed = step == INKTAG_IO_FLUSHED;
-	struct ink_file *file;
-	u64 i, nr;
+	const struct ink_io io = { .gfn = gfn, .count = count, .flushed = step == INKTAG_IO_FLUSHED };
+	struct ink_spage *s;
+	u64 i;
 	int err;
 
 	ink_assert_locked(vm);
 	if (!count || count > INKTAG_IO_MAX || gfn >= INK_GFN_END || step >= INKTAG_IO_STEP_COUNT)
 		return -EINVAL;
-	for (i = 0; i < count && step == INKTAG_IO_ANNOUNCE; i++)
+	for (i = 0; i < count; i++)
 		ink_gfn_touch(vm, gfn + i);
-	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
-		/* What is beyond a cut is in no record: the store must not take it for what was there before. */
-		bool any = (file->left || file->cut != U64_MAX) && !ink_file_end_is_stored(file);
-
-		if (step == INKTAG_IO_FLUSH)
-			file->flush = file->writes;
-		if (step == INKTAG_IO_FLUSH || (!file->nr_sealed && !any))
-			continue;
-		err = ink_ask_prepare(file, flushed ? file->flush : U64_MAX, flushed, any, true);
-		if (err)
-			return err;
+	err = announce_ends(vm, &io);
+	for (i = 0; !err && i < count; i++) {
+		s = ink_map_get(&vm->outgoing, gfn + i);
+		if (s && s->written)
+			err = ink_ask_prepare(s->file, U64_MAX, false, &io);
 	}
-	return 0;
+	for (i = 0; !err && i < count; i++) {
+		s = ink_map_get(&vm->outgoing, gfn + i);
+		if (s && !s->written)
+			given(s);
+	}
+	return err;
 }

@@ -104,7 +104,9 @@ struct ink_spage {
 	u64 written;		/* when it became DIRTY first since it was announced: its key in file->unannounced; 0: it is */
 	u64 again;		/* likewise, since the request that is under way; 0: not */
 	bool asked;		/* the request under way announces it */
-	u64 ticket;		/* of a file: its newest version was prepared under this one; 0: not since it is here */
+	u64 ticket;		/* its newest version was prepared under this one; 0: not since it is here */
+	u64 outgoing;		/* its frame in vm->outgoing, plus 1; 0: it is not there */
+	bool ungiven;		/* no device was given the newest version that the store knows */
 	struct ink_doubt *doubt;	/* CLOAKED: id.version and tag are none then. NULL: no doubt */
 	bool lost;		/* CLOAKED: it was none of its versions */
 };
@@ -134,11 +136,8 @@ struct ink_file {
 	u64 version, versions;	/* the next one to be used, and how many there are from it on */
 	u32 salt;
 	u64 nr_dirty;		/* F2: <= versions */
-	u64 nr_sealed;		/* unannounced, and not DIRTY */
 	u64 writes;		/* the last `written` */
-	u64 flush;		/* writes, when the kernel's last flush began. Of a page that was written up to then the disk
-				 * has the newest version that the store knows, but for its cache: the page could not be
-				 * written again before its writeback had ended (the mapping has stable writes) */
+	u64 nr_outgoing;	/* pages in vm->outgoing */
 	struct ink_map unannounced;	/* written -> struct ink_spage */
 	struct ink_map known;	/* index / KVM_INKTAG_FETCH, of what the records are here -> ink_map_value(1) */
 	u64 ticket, settled;	/* of the last prepare; up to which one the data are durable */
@@ -301,6 +300,7 @@ struct ink_vm {
 	u32 log_first, log_count, log_lost;
 	struct ink_map files;	/* number -> struct ink_file */
 	u64 last_file, nr_files;
+	struct ink_map outgoing;	/* gfn -> struct ink_spage: of a file, was written there, and no device was given it since */
 	enum ink_request_state request_state;
 	u64 request_thread;	/* the handle of the thread that gets the answer; 0: none */
 	struct kvm_inktag_store request;	/* the id stays when it is answered */
@@ -439,6 +439,11 @@ int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2]);
 s64 ink_file_length(struct ink_hap *hap, u64 serial, u64 op, u64 value);
 s64 ink_file_sync(struct ink_hap *hap, u64 serial, u64 op, u64 value);
 
+struct ink_io {
+	u64 gfn, count;
+	bool flushed;		/* what the disk was given of their pages before is durable */
+};
+
 /* INKTAG_HC_BEFORE_IO */
 int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, u64 step);
 
@@ -489,13 +494,13 @@ int ink_ask_clear(struct ink_file *file);
 int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found);
 /*
  * All that was written up to mark is sealed now, but for pages beyond the length, and announced as far as one request
- * goes; with the length. 0: there is nothing to announce. durable: what the disk was given of these pages before
- * stays. any: make the request also if there is no page. -EBUSY: the store has too many versions of a page.
+ * goes; with the length. 0: there is nothing to announce. any: make the request also if there is no page. -EBUSY: the store
+ * has too many versions of a page.
  *
- * others: a DIRTY page, which is none of those that a device is about to read, is not worth a second version of it:
- * the store would have ever more that the disk never gets, and no room for those that it does.
+ * io, or NULL: frames that a device is about to read. Their pages come first, and others only so far as the store has room
+ * for them in any case: what is announced and never given to the disk must not be in the way of what is.
  */
-int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any, bool others);
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool any, const struct ink_io *io);
 /* Files that nobody has any more: if there is no request, it is about one of them. */
 void ink_ask_release(struct ink_vm *vm);
 

@@ -102,7 +102,8 @@ int ink_ask_resolve(struct ink_file *file, const struct kvm_inktag_record *found
 	return err;
 }
 
-static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
+/* s is sealed. */
+static void add_seal(struct kvm_inktag_store *r, struct ink_spage *s, bool durable)
 {
 	struct kvm_inktag_record *record = &r->record[r->count++];
 
@@ -110,36 +111,56 @@ static void add_seal(struct kvm_inktag_store *r, const struct ink_spage *s)
 	record->version = s->id.version;
 	record->salt = s->id.salt;
 	memcpy(record->tag, s->tag, sizeof(record->tag));
+	record->flags = s->ungiven ? KVM_INKTAG_RECORD_REPLACES : durable ? KVM_INKTAG_RECORD_DURABLE : 0;
+	s->asked = true;
 }
 
-int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any, bool others)
+static void prepare_page(struct kvm_inktag_store *r, struct ink_spage *s, bool durable)
 {
-	/* What is beyond the length goes with the cut, in the store, too: it is none of this request's. */
-	u64 end = ink_pages_of(file->length), key;
+	struct ink_file *file = s->file;
+
+	/* What is beyond the length goes with the cut, in the store, too: no record says what the disk may get of it. */
+	if (s->id.index >= ink_pages_of(file->length)) {
+		if (s->state != INK_DIRTY)
+			file->stale = max(file->stale, s->id.index + 1);
+		return;
+	}
+	ink_spage_cloak(s);
+	add_seal(r, s, durable);
+}
+
+/* The store has one version of it at most, or can do without the newest. */
+static bool has_room(const struct ink_spage *s)
+{
+	return (s->ungiven && s->state != INK_DIRTY) || s->ticket <= s->file->settled;
+}
+
+int ink_ask_prepare(struct ink_file *file, u64 mark, bool any, const struct ink_io *io)
+{
 	struct ink_vm *vm = file->vm;
 	struct kvm_inktag_store *r;
 	struct ink_spage *s;
+	u64 i, key;
 	int err;
 
 	err = ask(file, KVM_INKTAG_STORE_PREPARE, &r);
 	if (!r)
 		return err;
+	for (i = 0; io && i < io->count && r->count < KVM_INKTAG_RECORDS; i++) {
+		s = ink_map_get(&vm->outgoing, io->gfn + i);
+		if (s && s->file == file && s->written)
+			prepare_page(r, s, io->flushed);
+	}
 	for (key = 1; r->count < KVM_INKTAG_RECORDS && key <= mark; key++) {
 		s = ink_map_next(&file->unannounced, &key, mark);
 		if (!s)
 			break;
 		ink_relax();
-		/* No record says what the disk may get of it. */
-		if (s->id.index >= end && s->state != INK_DIRTY)
-			file->stale = max(file->stale, s->id.index + 1);
-		if (s->id.index >= end || (others && s->state == INK_DIRTY && s->ticket > file->settled))
-			continue;
-		ink_spage_cloak(s);
-		add_seal(r, s);
-		s->asked = true;
+		if (!s->asked && (!io || has_room(s)))
+			prepare_page(r, s, false);
 	}
 	r->value[0] = file->length;
-	r->value[1] = durable;
+	r->value[1] = io && io->flushed;
 	r->value[2] = unknown_stale(file);
 	if (r->count || any || r->value[2])
 		return err;
@@ -150,7 +171,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, bool durable, bool any, boo
 /* Of what nobody has any more the store learns all, if it can. -EINPROGRESS: it is being told. */
 static int announce_left(struct ink_file *file)
 {
-	return ink_ask_prepare(file, U64_MAX, false, !ink_file_end_is_stored(file), false);
+	return ink_ask_prepare(file, U64_MAX, !ink_file_end_is_stored(file), NULL);
 }
 
 void ink_ask_release(struct ink_vm *vm)
@@ -318,6 +339,9 @@ static void named(struct ink_vm *vm, int err, const struct kvm_inktag_store *a)
 
 	if (file && !(a->value[1] >> 63))
 		file->names = a->value[1];
+	/* Of what nobody has, and what has no name, the store has nothing any more. */
+	if (file && file->left && !file->names)
+		ink_file_released(file, 0);
 }
 
 /* The request was about this file. */

@@ -60,6 +60,7 @@ int ink_vm_init(struct ink_vm *vm, const struct kvm_inktag_limits *limits)
 	ink_map_init(&vm->haps);
 	ink_map_init(&vm->held);
 	ink_map_init(&vm->files);
+	ink_map_init(&vm->outgoing);
 	vm->zero = ink_page_alloc();
 	vm->bounce = ink_page_alloc();
 	if (vm->zero && vm->bounce)
@@ -91,6 +92,7 @@ void ink_vm_destroy(struct ink_vm *vm)
 	ink_map_destroy(&vm->haps);
 	ink_map_destroy(&vm->held);
 	ink_map_destroy(&vm->files);
+	ink_map_destroy(&vm->outgoing);
 	ink_page_free(vm->zero);
 	ink_page_free(vm->bounce);
 }

@@ -186,10 +186,10 @@ static int prepare(struct store *st, struct object *o, const struct kvm_inktag_s
 			return -EBUSY;
 		set_length(o, o->pending);
 	}
-	for (i = 0; i < r->count && !r->value[1]; i++) {
+	for (i = 0; i < r->count; i++) {
 		struct page *p = page(o, r->record[i].index, false);
 
-		if (p && p->count == VERSIONS)
+		if (p && p->count == VERSIONS && !r->record[i].flags)
 			return -EBUSY;
 	}
 	st->ticket++;
@@ -199,9 +199,16 @@ static int prepare(struct store *st, struct object *o, const struct kvm_inktag_s
 		struct page *p = page(o, v->index, true);
 
 		must(v->index * PAGE < r->value[0], "page %llu is not below the length", v->index);
-		must(v->version && v->version < o->next_version && v->salt == st->salt && !v->flags,
+		must(v->version && v->version < o->next_version && v->salt == st->salt,
 		     "version %llu was not handed out", v->version);
-		if (r->value[1] && p->count == VERSIONS) {
+		must(v->flags != KVM_INKTAG_RECORD_REPLACES || (p->count && p->v[0].salt == st->salt),
+		     "page %llu has nothing to be replaced", v->index);
+		must(v->flags != KVM_INKTAG_RECORD_DURABLE || r->value[1], "page %llu is durable without a flush", v->index);
+		if (v->flags == KVM_INKTAG_RECORD_REPLACES && !(p->settled && p->count == 1)) {
+			p->v[0] = *v;
+			continue;
+		}
+		if (v->flags == KVM_INKTAG_RECORD_DURABLE && p->count == VERSIONS) {
 			p->count = 1;
 			p->settled = true;
 		}

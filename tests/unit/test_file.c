@@ -381,7 +381,7 @@ START_TEST(announced)
 	write_back(0, GFN);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	ck_assert_uint_eq(store_length(st, first), 2 * PAGE);
-	ck_assert_uint_eq(file()->nr_sealed, 0);
+	ck_assert_uint_eq(SPAGE(hap, SERIAL, 0)->written, 0);
 	/* what is touched for other reasons is announced with the next */
 	writes(0, 1, GFN + 1, 2);
 	k_page(g, GFN + 1);
@@ -411,20 +411,14 @@ START_TEST(written_meanwhile)
 	store_serve(st, g);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	ck_assert_uint_ne(SPAGE(hap, SERIAL, 0)->written, 0);
+	/* the disk never got the first */
 	write_back(0, GFN);
-	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	reads(0, 0, GFN, 2);
 }
 END_TEST
 
-/* Page 1, of which the store has two versions, gets a third one, by a touch of its frame. */
-static void write_back_of_other(u64 n)
-{
-	writes(0, 1, GFN + 1, n);
-	k_page(g, GFN + 1);
-}
-
-/* Too many versions may be on the disk: the kernel flushes it, and says so. */
+/* Too many versions may be on the disk: the kernel flushes it, and says so. Of other pages that says nothing. */
 START_TEST(too_many_versions)
 {
 	u64 n;
@@ -440,21 +434,19 @@ START_TEST(too_many_versions)
 		ck_assert_uint_eq(store_versions(st, first, 0), n);
 	}
 	writes(0, 0, GFN, n);
+	writes(0, 1, GFN + 1, 3);
+	k_page(g, GFN + 1);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EBUSY);
-	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSH), 0);
-	/* what is written from here on may be given to the disk after the flush */
-	writes(0, 1, GFN + 1, 1);
-	write_back_of_other(1);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	ck_assert_uint_eq(store_versions(st, first, 1), 2);
-	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_ANNOUNCE), 0);
 	ck_assert_uint_eq(store_versions(st, first, 1), 3);
 	reads(0, 0, GFN, n);
 }
 END_TEST
 
-/* A flush makes room where there is none: of another page nothing is forgotten, for it may not be on the disk at all. */
+/* A flush says nothing of a page that the disk was not given, though the store was told of it. */
 START_TEST(flush_of_others)
 {
 	u64 n;
@@ -472,12 +464,70 @@ START_TEST(flush_of_others)
 	writes(0, 1, GFN + 1, 3);
 	k_page(g, GFN + 1);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EBUSY);
-	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSH), 0);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
-	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	crash();
 	read_in(1, GFN + 1);
 	reads(0, 1, GFN + 1, 1);
+}
+END_TEST
+
+/*
+ * F6: what was announced, and no device was given, makes room for what comes after: what the disk has stays accepted, however
+ * often the page is written, and its file opened and closed, before a device gets it.
+ */
+START_TEST(never_given)
+{
+	u64 n;
+
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 0, GFN, 1);
+	sync_all(2);
+	for (n = 2; n <= 9; n++) {
+		writes(0, 0, GFN, n);
+		if (_i == 0 || _i == 3) {
+			sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+			if (_i == 3)
+				ink_files_evict(&g->vm);
+		} else if (_i == 1) {
+			ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+			store_serve(st, g);
+			ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+		} else {
+			/* it goes along with another one's */
+			k_page(g, GFN);
+			writes(0, 1, GFN + 1, n);
+			ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_ANNOUNCE) ? announce(GFN + 1, INKTAG_IO_FLUSHED) : 0, 0);
+		}
+		ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	}
+	reads(0, 0, GFN, 9);
+	crash();
+	read_in(0, GFN);
+	reads(0, 0, GFN, 1);
+}
+END_TEST
+
+/* What the disk was given stays accepted beside what comes after, and that it was given is known by the frame. */
+START_TEST(given_by_frame)
+{
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	writes(0, 0, GFN, 1);
+	write_back(0, GFN);
+	/* it is read in elsewhere, and written there; its frame before is another's now */
+	k_write(g, GFN + 7, disk[0]);
+	writes(0, 0, GFN + 7, 2);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+	write_back(0, GFN + 7);
+	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	/* the frame has another page of the file */
+	writes(0, 1, GFN + 7, 3);
+	write_back(1, GFN + 7);
+	crash();
+	read_in(0, GFN);
+	read_in(1, GFN + 1);
+	reads(0, 0, GFN, 2);
+	reads(0, 1, GFN + 1, 3);
 }
 END_TEST
 
@@ -492,11 +542,8 @@ START_TEST(others_written_back)
 	for (n = 2; n <= 9; n++) {
 		writes(0, 1, GFN + 1, n);
 		writes(0, 0, GFN, n);
-		if (announce(GFN, INKTAG_IO_ANNOUNCE)) {
-			announce(GFN, INKTAG_IO_FLUSH);
-			announce(GFN, INKTAG_IO_FLUSHED);
-			ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
-		}
+		if (announce(GFN, INKTAG_IO_ANNOUNCE))
+			ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
 		ck_assert_uint_le(store_versions(st, first, 1), 2);
 	}
 	reads(0, 1, GFN + 1, 9);
@@ -534,11 +581,17 @@ START_TEST(written_during_sync)
 	writes(0, 0, GFN, 1);
 	mark = sync_step(INKTAG_SYNC_BEGIN, 0);
 	ticket = sync_step(INKTAG_SYNC_SEAL, mark);
+	/* or the disk gets only what was written after: then it is that which the sync makes durable */
+	if (_i)
+		write_back(0, GFN);
 	writes(0, 0, GFN, 2);
 	write_back(0, GFN);
-	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1 + _i);
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, ticket), 0);
-	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1 + _i);
+	crash();
+	read_in(0, GFN);
+	reads(0, 0, GFN, 2);
 }
 END_TEST
 
@@ -621,11 +674,11 @@ START_TEST(store_fails)
 	writes(0, 0, GFN, 2);
 	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EROFS);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EIO);
-	ck_assert_uint_eq(file()->nr_sealed, 1);
+	ck_assert_uint_ne(SPAGE(hap, SERIAL, 0)->written, 0);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
 	store_refuse(st, KVM_INKTAG_STORE_SETTLE, -EIO);
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, file()->ticket), -EIO);
-	ck_assert_uint_eq(store_versions(st, first, 0), 2);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	reads(0, 0, GFN, 2);
 }
 END_TEST
@@ -808,9 +861,7 @@ START_TEST(cut_and_left)
 	store_serve(st, g);
 	ck_assert_uint_eq(g->vm.nr_files, 1);
 	announce(GFN, INKTAG_IO_ANNOUNCE);
-	announce(GFN, INKTAG_IO_FLUSH);
 	announce(GFN, INKTAG_IO_FLUSHED);
-	announce(GFN, INKTAG_IO_ANNOUNCE);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
 	ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), 2 * PAGE);
@@ -1014,8 +1065,11 @@ START_TEST(left)
 	guest_check(g);
 	ck_assert(!ink_gfn_is_held(&g->vm, GFN, 1));
 	store_serve(st, g);
-	ck_assert_uint_eq(g->vm.nr_files, 0);
+	/* what the disk has not been given yet stays known */
+	ck_assert_uint_eq(g->vm.nr_files, 1);
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+	write_back(0, GFN);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
 	ck_assert_int_eq(length(INKTAG_LENGTH_GET, 0), 2 * PAGE);
 	reads(0, 0, GFN, 1);
@@ -1032,6 +1086,26 @@ START_TEST(left)
 }
 END_TEST
 
+/* Files that are kept for their last writeback make room for those that are opened. */
+START_TEST(left_make_room)
+{
+	static const u64 third[2] = { 7, 7 }, fourth[2] = { 8, 8 };
+
+	store_add(st, third, 1);
+	store_add(st, fourth, 1);
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_int_eq(file_open(0, 91, second), 0);
+	ck_assert_int_eq(file_open(0, 92, third), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 3);
+	ck_assert_int_eq(file_open(0, 93, fourth), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 3);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+}
+END_TEST
+
 /* Who syncs need not be who wrote. */
 START_TEST(synced_by_another)
 {
@@ -1041,7 +1115,7 @@ START_TEST(synced_by_another)
 	writes(0, 0, GFN, 2);
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
 	store_serve(st, g);
-	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
 	sync_all(0);
@@ -1463,6 +1537,25 @@ START_TEST(names)
 }
 END_TEST
 
+/* Of what has no name any more, and nobody has, nothing is kept. */
+START_TEST(left_and_unlinked)
+{
+	struct access a = hap_access_at(g, 0, DATA_VA, INK_WRITE, GFN + 50, T_DATA);
+	u64 answer[4];
+
+	strcpy(a.page, "/data/first");
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 1);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_int_eq(ask_name(DATA_VA, "/data/first", answer), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
+	store_names(st, first, 0);
+	ck_assert_int_eq(ask_name(DATA_VA, "/data/first", answer), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+}
+END_TEST
+
 /* How many there are is known from what the store said last about them, of the files that somebody has. */
 START_TEST(names_counted)
 {
@@ -1543,11 +1636,13 @@ Suite *suite_file(void)
 	tcase_add_loop_test(tc, written_meanwhile, 0, 2);
 	tcase_add_test(tc, too_many_versions);
 	tcase_add_test(tc, flush_of_others);
+	tcase_add_loop_test(tc, never_given, 0, 4);
+	tcase_add_test(tc, given_by_frame);
 	tcase_add_test(tc, others_written_back);
 	tcase_add_loop_test(tc, written_before_seal, 0, 4);
 	tcase_add_loop_test(tc, beyond_on_the_disk, 0, 2);
 	tcase_add_test(tc, synced);
-	tcase_add_test(tc, written_during_sync);
+	tcase_add_loop_test(tc, written_during_sync, 0, 2);
 	tcase_add_test(tc, sync_of_many);
 	tcase_add_test(tc, store_fails);
 	tcase_add_test(tc, versions);
@@ -1564,6 +1659,7 @@ Suite *suite_file(void)
 	tcase_add_test(tc, beyond);
 	tcase_add_test(tc, left);
 	tcase_add_test(tc, left_unannounced);
+	tcase_add_test(tc, left_make_room);
 	tcase_add_test(tc, synced_by_another);
 	tcase_add_test(tc, left_without_name);
 	tcase_add_test(tc, removed_when_left);
@@ -1582,6 +1678,7 @@ Suite *suite_file(void)
 	tcase_add_loop_test(tc, answers, 0, ARRAY_SIZE(nonsense));
 	tcase_add_test(tc, fetched_without_memory);
 	tcase_add_test(tc, names);
+	tcase_add_test(tc, left_and_unlinked);
 	tcase_add_test(tc, names_counted);
 	tcase_add_test(tc, answer_of_another);
 	suite_add_tcase(s, tc);

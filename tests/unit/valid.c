@@ -140,7 +140,7 @@ static u64 map_size(struct ink_map *map)
 
 static bool file_is_valid(struct ink_file *file, u64 *held, u64 *frames, u64 *records)
 {
-	u64 dirty = 0, sealed = 0, written = 0, index;
+	u64 dirty = 0, written = 0, outgoing = 0, index;
 	struct ink_spage *s;
 
 	if (!find(&file->obj) && file->obj.refs)
@@ -151,13 +151,18 @@ static bool file_is_valid(struct ink_file *file, u64 *held, u64 *frames, u64 *re
 		if (!file->obj.refs && s->state != INK_CLOAKED)
 			return false;
 		dirty += s->state == INK_DIRTY;
-		sealed += s->written && s->state != INK_DIRTY;
 		written += !!s->written + !!s->again;
+		outgoing += !!s->outgoing;
+		if (s->outgoing && ink_map_get(&file->vm->outgoing, s->outgoing - 1) != s)
+			return false;
+		if (s->state == INK_DIRTY && s->outgoing != s->gfn + 1)			/* F6 */
+			return false;
 		if (!ink_map_get(&file->known, index / KVM_INKTAG_FETCH))
 			return false;
 	}
 	*records += map_size(&file->known);
-	return dirty == file->nr_dirty && sealed == file->nr_sealed && written == map_size(&file->unannounced) &&
+	return dirty == file->nr_dirty && written == map_size(&file->unannounced) &&
+	       outgoing == file->nr_outgoing &&
 	       file->nr_dirty <= file->versions &&					/* F2 */
 	       object_is_valid(file->vm, &file->obj, held, frames, records);
 }

@@ -359,16 +359,16 @@ enum inktag_sync_op {
  * From K: a device is about to read the RCX frames from RBX on, 1 to INKTAG_IO_MAX of them, to store them. The
  * pages of files among them are in the store before this returns 0; what the kernel stores without it may be
  * lost in a crash. EINVAL. It may wait, as those above. RDX: enum inktag_io_step; EBUSY of the first one: so many
- * versions of a page may be on the disk that the store cannot keep one more. Then, as one kernel thread at a time: FLUSH,
- * a flush of the disk, FLUSHED, and ANNOUNCE again.
+ * versions of a page may be on the disk that the store cannot keep one more. Then the disk is to be flushed, and FLUSHED
+ * takes the place of ANNOUNCE. What was in these frames before was written by then: a page has one writeback at a time.
+ * Until then the page stays in its frame: the hypervisor knows by it what the disk was given.
  */
 #define INKTAG_HC_BEFORE_IO	INKTAG_HC(38)
 #define INKTAG_IO_MAX		512
 
 enum inktag_io_step {
 	INKTAG_IO_ANNOUNCE,
-	INKTAG_IO_FLUSH,	/* a flush begins: what was announced before, and written, is meant */
-	INKTAG_IO_FLUSHED,	/* that is durable */
+	INKTAG_IO_FLUSHED,	/* and what the disk was given of these pages before is durable */
 	INKTAG_IO_STEP_COUNT
 };
 

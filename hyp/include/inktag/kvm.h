@@ -83,6 +83,9 @@ struct kvm_inktag_record {
 #define KVM_INKTAG_RECORD_ZEROS	1	/* the page may be all zeros on the disk, too */
 #define KVM_INKTAG_RECORD_LOST	2	/* it was none of its versions: an error until it is written again */
 #define KVM_INKTAG_RECORD_STALE	4	/* with ZEROS: the disk may have what was cut off there, which is zeros, too */
+/* Of PREPARE: what the store has as the newest version */
+#define KVM_INKTAG_RECORD_REPLACES	8	/* was never given to a disk: this one takes its place, and its ticket */
+#define KVM_INKTAG_RECORD_DURABLE	16	/* is durable: where there is no room, those before it are forgotten */
 
 #define KVM_INKTAG_RECORDS	256
 #define KVM_INKTAG_VERSIONS	4	/* of a page */
@@ -106,10 +109,10 @@ enum kvm_inktag_store_op {
 	 */
 	KVM_INKTAG_STORE_FETCH,
 	/*
-	 * oid; count, record (flags 0); value[0]: length; value[1] = 1: of these pages the newest version is
-	 * durable, the others are to be forgotten; value[2]: what the disk has of the pages below this one may be what
-	 * was cut off. -> value[0]: ticket. EBUSY: too many versions of a page, or the file was made shorter, which is
-	 * not settled. ENOENT: it is no more.
+	 * oid; count, record (flags: REPLACES or DURABLE, or none); value[0]: length; value[1] = 1: the disk was flushed
+	 * since this was EBUSY; value[2]: what the disk has of the pages below this one may be what was cut off.
+	 * -> value[0]: ticket. EBUSY: too many versions of a page, or the file was made shorter, which is not settled.
+	 * ENOENT: it is no more.
 	 */
 	KVM_INKTAG_STORE_PREPARE,
 	/* oid; value[0]: ticket */

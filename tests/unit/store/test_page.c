@@ -334,7 +334,8 @@ static uint64_t flushed(uint64_t index)
 	InkTagDbSeal s = seal_new(db, &oid, index);
 	uint64_t ticket;
 
-	MUST(db, inktag_db_prepare_flushed(db, &oid, &s, 1, NULL, &ticket));
+	s.durable = true;
+	MUST(db, inktag_db_prepare(db, &oid, &s, 1, NULL, &ticket));
 	return ticket;
 }
 
@@ -348,12 +349,17 @@ START_TEST(prepare_flushed)
 		prepare(db, &oid, 0, 1, AS_IT_IS);
 	expect(0, false, 4, 7, 5, 3, 1);
 	s[0] = seal_new(db, &oid, 0);
-	s[1] = s[0];
-	REFUSED(db, EINVAL, inktag_db_prepare_flushed(db, &oid, s, 2, NULL, &t));
-	s[1] = seal_new(db, &oid, 0);
-	REFUSED(db, EINVAL, inktag_db_prepare_flushed(db, &oid, s, 2, NULL, &t));
 	REFUSED(db, EBUSY, inktag_db_prepare(db, &oid, s, 1, NULL, &t));
-	MUST(db, inktag_db_prepare_flushed(db, &oid, s, 1, NULL, &ticket));
+	s[0].durable = true;
+	s[1] = s[0];
+	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 2, NULL, &t));
+	s[1] = seal_new(db, &oid, 0);
+	s[1].durable = true;
+	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 2, NULL, &t));
+	/* It is said of each page. */
+	s[1] = seal_new(db, &oid, 1);
+	REFUSED(db, EBUSY, inktag_db_prepare(db, &oid, s, 2, NULL, &t));
+	MUST(db, inktag_db_prepare(db, &oid, s, 1, NULL, &ticket));
 	/* The other page was not named. */
 	expect(0, false, 2, 9, 7);
 	expect(1, false, 4, 8, 6, 4, 2);
@@ -415,6 +421,59 @@ START_TEST(prepare_flushed_in_doubt)
 	flushed(1);
 	expect(1, false, 2, 11, 10);
 	ck_assert(!page_of(db, &oid, 1).lost);
+}
+END_TEST
+
+/* Prepares a version in place of the newest one, which the disk never got. */
+static uint64_t replaces(uint64_t index)
+{
+	InkTagDbSeal s = seal_new(db, &oid, index);
+	uint64_t ticket;
+
+	s.replaces = true;
+	MUST(db, inktag_db_prepare(db, &oid, &s, 1, NULL, &ticket));
+	return ticket;
+}
+
+START_TEST(prepare_replaces)
+{
+	uint64_t ticket, later;
+	InkTagDbSeal s[2];
+
+	/* Nothing can be replaced but what this session has prepared, and is not settled. */
+	written(0, 1, PAGES(3));
+	replaces(0);
+	expect(0, false, 2, 3, 1);
+	replaces(2);
+	expect(2, true, 1, 4);
+	MUST(db, inktag_db_session(db));
+	replaces(0);
+	expect(0, false, 3, 5, 3, 1);
+	replaces(0);
+	expect(0, false, 3, 6, 3, 1);
+
+	/* It has the ticket of what it replaces. */
+	ticket = prepare(db, &oid, 1, 1, AS_IT_IS);
+	later = replaces(1);
+	ck_assert_uint_gt(later, ticket);
+	expect(1, false, 2, 8, 2);
+	settle(ticket);
+	expect(1, false, 1, 8);
+	/* There is room, however often. */
+	for (int i = 0; i < INKTAG_DB_VERSIONS - 1; i++)
+		prepare(db, &oid, 1, 1, AS_IT_IS);
+	replaces(1);
+	expect(1, false, 4, 12, 10, 9, 8);
+	s[0] = s[1] = seal_new(db, &oid, 1);
+	s[0].replaces = s[1].replaces = true;
+	s[1].v.version = seal_new(db, &oid, 1).v.version;
+	MUST(db, inktag_db_prepare(db, &oid, s, 1, NULL, &later));
+	expect(1, false, 4, 13, 10, 9, 8);
+	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 1, NULL, &later));
+	/* What was looked for in vain may be what the disk was given. */
+	MUST(db, found(1, INKTAG_DB_FOUND_NEITHER, NULL));
+	replaces(1);
+	expect(1, false, 3, 15, 13, 8);
 }
 END_TEST
 
@@ -702,6 +761,7 @@ Suite *suite_page(void)
 	tcase_add_test(tc, prepare_flushed);
 	tcase_add_test(tc, prepare_flushed_growth);
 	tcase_add_test(tc, prepare_flushed_in_doubt);
+	tcase_add_test(tc, prepare_replaces);
 	tcase_add_test(tc, lengths_grow);
 	tcase_add_test(tc, lengths_shrink);
 	tcase_add_test(tc, length_in_a_page);

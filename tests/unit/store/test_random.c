@@ -105,7 +105,7 @@ static void do_prepare(int n)
 {
 	struct model_object *o = &objects[n];
 	uint64_t length = below(4) ? newest_length(o) : below(PAGES * INKTAG_DB_PAGE_SIZE), ticket;
-	bool with_length = below(3) == 0, flushed = below(4) == 0;
+	bool with_length = below(3) == 0;
 	InkTagDbSeal seals[4];
 	InkTagDbNonces nonces;
 	uint32_t count = below(4), taken = 0;
@@ -130,6 +130,8 @@ static void do_prepare(int n)
 		uint64_t index = below(PAGES);
 
 		seals[i] = (InkTagDbSeal){ index, { .version = nonces.first + i, .salt = nonces.salt } };
+		seals[i].durable = below(4) == 0;
+		seals[i].replaces = !seals[i].durable && below(3) == 0;
 		if (wanted)
 			continue;
 		p = &o->pages[index];
@@ -137,12 +139,12 @@ static void do_prepare(int n)
 			wanted = -EINVAL;
 		else if (taken & 1 << index)
 			wanted = -EINVAL;
-		else if (p->count == INKTAG_DB_VERSIONS && !(flushed && is_known(p)))
+		else if (p->count == INKTAG_DB_VERSIONS &&
+			 !((seals[i].durable || seals[i].replaces) && is_known(p)))
 			wanted = -EBUSY;
 		taken |= 1 << index;
 	}
-	if (!went((flushed ? inktag_db_prepare_flushed : inktag_db_prepare)
-		  (db, &o->oid, seals, count, with_length ? &length : NULL, &ticket), wanted))
+	if (!went(inktag_db_prepare(db, &o->oid, seals, count, with_length ? &length : NULL, &ticket), wanted))
 		return;
 	ck_assert_uint_eq(ticket, generation);
 	if (with_length && length != newest_length(o)) {
@@ -152,7 +154,12 @@ static void do_prepare(int n)
 	for (uint32_t i = 0; i < count; i++) {
 		struct model_page *p = &o->pages[seals[i].index];
 
-		if (flushed && p->count == INKTAG_DB_VERSIONS && is_known(p)) {
+		if (seals[i].replaces && is_known(p)) {
+			p->v[p->count - 1].version = seals[i].v.version;
+			p->v[p->count - 1].salt = seals[i].v.salt;
+			continue;
+		}
+		if (seals[i].durable && p->count == INKTAG_DB_VERSIONS && is_known(p)) {
 			p->v[0] = p->v[p->count - 1];
 			p->count = 1;
 			p->lost = 0;

@@ -360,6 +360,8 @@ static int put(const uint64_t oid[2], uint64_t first, uint64_t last, uint64_t le
 {
 	for (uint64_t i = first; i <= last; i++)
 		seal(oid, i);
+	for (uint32_t i = 0; flushed && i < q.count; i++)
+		q.record[i].flags = KVM_INKTAG_RECORD_DURABLE;
 	return file_call(KVM_INKTAG_STORE_PREPARE, oid, length, flushed);
 }
 
@@ -553,6 +555,11 @@ START_TEST(prepare_again)
 	ck_assert_uint_eq(info_of(s.db, (InkTagDbOid *)oid).unsettled, KVM_INKTAG_VERSIONS - 1);
 	ck_assert_int_eq(put(oid, 0, 0, PAGES(2), true), 0);
 	ck_assert_uint_eq(info_of(s.db, (InkTagDbOid *)oid).unsettled, 1);
+	/* In place of the one before. */
+	seal(oid, 0);
+	q.record[0].flags = KVM_INKTAG_RECORD_REPLACES;
+	ck_assert_int_eq(file_call(KVM_INKTAG_STORE_PREPARE, oid, PAGES(2), 0), 0);
+	ck_assert_uint_eq(info_of(s.db, (InkTagDbOid *)oid).unsettled, 1);
 	/* A prepare without pages is one of the length. */
 	ck_assert_int_eq(put(oid, 1, 0, PAGES(9), false), 0);
 	name(INKTAG_NAME_LOOKUP, "/a", NULL);
@@ -633,6 +640,8 @@ START_TEST(odd)
 	ODD(PREPARE, .value = { PAGES(2) }, .count = UINT32_MAX);
 	ODD(PREPARE, .value = { PAGES(3), 2 });
 	ODD(PREPARE, .value = { PAGES(2) }, .count = 1, .record = { { 0, 3, 0, KVM_INKTAG_RECORD_LOST } });
+	ODD(PREPARE, .value = { PAGES(2) }, .count = 1,
+	    .record = { { 0, 3, 0, KVM_INKTAG_RECORD_REPLACES | KVM_INKTAG_RECORD_DURABLE } });
 	ODD(RESOLVE, .count = 0, .record = { { 0, 1 } });
 	ODD(RESOLVE, .count = 2, .record = { { 0, 1 } });
 	ODD(RESOLVE, .count = 1, .record = { { 0, 1, 0, KVM_INKTAG_RECORD_LOST } });

@@ -188,18 +188,6 @@ void __inktag_report_unmap(struct mm_struct *mm, unsigned long start, unsigned l
 		      READ_ONCE(mm->context.inktag_hap), 0);
 }
 
-/* What the hypervisor marks at its beginning is what the flush covers. */
-static DEFINE_MUTEX(flush_mutex);
-
-static void inktag_flush(struct block_device *bdev, unsigned long pfn, unsigned long count)
-{
-	mutex_lock(&flush_mutex);
-	inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, INKTAG_IO_FLUSH, 0);
-	if (!blkdev_issue_flush(bdev))
-		inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, INKTAG_IO_FLUSHED, 0);
-	mutex_unlock(&flush_mutex);
-}
-
 /*
  * The hypervisor puts what the disk may have now into its store. It cannot if too many versions of a page may be on the
  * disk already: then all but the last of them must be overwritten for good. The writeback before this one
@@ -209,18 +197,13 @@ static void inktag_announce(struct folio *folio, struct address_space *mapping)
 {
 	unsigned long pfn = folio_pfn(folio), end = pfn + folio_nr_pages(folio), count;
 	struct block_device *bdev = mapping->host->i_sb->s_bdev;
-	int tries;
 	long ret;
 
 	for (; pfn < end; pfn += count) {
 		count = min(end - pfn, INKTAG_IO_MAX);
-		/* Another CPU may have used the room that the flush made. */
-		for (tries = 0; tries < 4; tries++) {
-			ret = inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, INKTAG_IO_ANNOUNCE, 0);
-			if (ret != -INKTAG_EBUSY || !bdev)
-				break;
-			inktag_flush(bdev, pfn, count);
-		}
+		ret = inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, INKTAG_IO_ANNOUNCE, 0);
+		if (ret == -INKTAG_EBUSY && bdev && !blkdev_issue_flush(bdev))
+			ret = inktag_hypercall4(INKTAG_HC_BEFORE_IO, pfn, count, INKTAG_IO_FLUSHED, 0);
 		if (ret)
 			pr_err_ratelimited("the metadata store did not take a protected page (error %ld): a crash may lose it\n",
 					   ret);

@@ -221,73 +221,51 @@ static int set_length(InkTagDb *db, int64_t id, int64_t length)
 
 /* --- prepare -------------------------------------------------------------- */
 
-static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
-                        uint64_t generation, int64_t next_version)
+/* What a page has; newest: of what this session has prepared, 0: nothing. */
+typedef struct Versions {
+    int64_t count;
+    int64_t newest;
+    int64_t twice;              /* of them are this prepare's, or this version */
+} Versions;
+
+static int read_versions(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
+                         uint64_t generation, Versions *v)
 {
     sqlite3_stmt *stmt;
-    int64_t count, twice;
-    int ret;
+    int64_t since;
+    int ret = ink_db_query(db, &stmt, "SELECT count(*), max(prepared), "
+                           "ifnull(sum(prepared = ?3 OR version = ?4), 0), "
+                           "(SELECT generation FROM lost "
+                           "WHERE object = ?1 AND idx = ?2) "
+                           "FROM page WHERE object = ?1 AND idx = ?2", "iiii",
+                           id, (int64_t)seal->index, (int64_t)generation,
+                           (int64_t)seal->v.version);
 
-    if (seal->v.salt != db->salt || seal->v.version < 1 ||
-        seal->v.version >= (uint64_t)next_version) {
-        return ink_db_fail(db, EINVAL, "has not reserved version %llu for the "
-                           "object in this session",
-                           (unsigned long long)seal->v.version);
-    }
-    ret = ink_db_query(db, &stmt, "SELECT count(*), "
-                       "ifnull(sum(prepared = ?3 OR version = ?4), 0) "
-                       "FROM page WHERE object = ?1 AND idx = ?2", "iiii", id,
-                       (int64_t)seal->index, (int64_t)generation,
-                       (int64_t)seal->v.version);
     if (ret < 0) {
         return ret;
     }
-    count = sqlite3_column_int64(stmt, 0);
-    twice = sqlite3_column_int64(stmt, 1);
+    v->count = sqlite3_column_int64(stmt, 0);
+    v->newest = sqlite3_column_int64(stmt, 1);
+    v->twice = sqlite3_column_int64(stmt, 2);
+    since = sqlite3_column_int64(stmt, 3);
     sqlite3_reset(stmt);
-    if (twice) {
-        return ink_db_fail(db, EINVAL, "was given page %llu, or a version of "
-                           "it, twice", (unsigned long long)seal->index);
+    if (v->newest <= since || v->newest <= (int64_t)db->session) {
+        v->newest = 0;
     }
-    if (count >= INKTAG_DB_VERSIONS) {
-        return ink_db_fail(db, EBUSY, "has %d versions of page %llu: settle "
-                           "them first", INKTAG_DB_VERSIONS,
-                           (unsigned long long)seal->index);
-    }
-    return ink_db_exec(db, "INSERT INTO page (object, idx, prepared, version, "
-                       "salt, tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "iiiiib",
-                       id, (int64_t)seal->index, (int64_t)generation,
-                       (int64_t)seal->v.version, (int64_t)seal->v.salt,
-                       seal->v.tag, sizeof(seal->v.tag));
+    return 0;
 }
 
 /*
- * The newest version of the page is durable; where there is no room for one
- * more, those before it go. Beyond the length that is settled none can be
- * settled (D8), and zeros stay accepted beside it.
+ * The newest version of the page is durable: those before it go. Beyond the
+ * length that is settled none can be settled (D8), and zeros stay accepted
+ * beside it.
  */
-static int flush_page(InkTagDb *db, int64_t id, int64_t index, const Lengths *l)
+static int forget_older(InkTagDb *db, int64_t id, int64_t index, Versions *v,
+                        const Lengths *l)
 {
-    int64_t newest, since, count;
-    sqlite3_stmt *stmt;
-    int ret = ink_db_query(db, &stmt, "SELECT max(prepared), "
-                           "(SELECT generation FROM lost "
-                           "WHERE object = ?1 AND idx = ?2), count(*) FROM page "
-                           "WHERE object = ?1 AND idx = ?2", "ii", id, index);
+    int ret = ink_db_exec(db, "DELETE FROM page WHERE object = ?1 AND idx = ?2 "
+                          "AND prepared < ?3", "iii", id, index, v->newest);
 
-    if (ret < 0) {
-        return ret;
-    }
-    newest = sqlite3_column_int64(stmt, 0);
-    since = sqlite3_column_int64(stmt, 1);
-    count = sqlite3_column_int64(stmt, 2);
-    sqlite3_reset(stmt);
-    if (count < INKTAG_DB_VERSIONS || newest <= since ||
-        newest <= (int64_t)db->session) {
-        return 0;
-    }
-    ret = ink_db_exec(db, "DELETE FROM page WHERE object = ?1 AND idx = ?2 "
-                      "AND prepared < ?3", "iii", id, index, newest);
     if (ret == 0) {
         ret = ink_db_exec(db, "DELETE FROM lost WHERE object = ?1 "
                           "AND idx = ?2", "ii", id, index);
@@ -296,12 +274,55 @@ static int flush_page(InkTagDb *db, int64_t id, int64_t index, const Lengths *l)
         ret = ink_db_exec(db, "UPDATE page SET prepared = 0 WHERE object = ?1 "
                           "AND idx = ?2", "ii", id, index);
     }
+    v->count = 1;
     return ret;
 }
 
+static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
+                        uint64_t generation, int64_t next_version,
+                        const Lengths *l)
+{
+    Versions v = { 0 };
+    int ret;
+
+    if (seal->v.salt != db->salt || seal->v.version < 1 ||
+        seal->v.version >= (uint64_t)next_version) {
+        return ink_db_fail(db, EINVAL, "has not reserved version %llu for the "
+                           "object in this session",
+                           (unsigned long long)seal->v.version);
+    }
+    ret = read_versions(db, id, seal, generation, &v);
+    if (ret == 0 && v.twice) {
+        return ink_db_fail(db, EINVAL, "was given page %llu, or a version of "
+                           "it, twice", (unsigned long long)seal->index);
+    }
+    if (ret == 0 && seal->replaces && v.newest) {
+        return ink_db_exec(db, "UPDATE page SET version = ?4, salt = ?5, "
+                           "tag = ?6 WHERE object = ?1 AND idx = ?2 "
+                           "AND prepared = ?3", "iiiiib", id,
+                           (int64_t)seal->index, v.newest,
+                           (int64_t)seal->v.version, (int64_t)seal->v.salt,
+                           seal->v.tag, sizeof(seal->v.tag));
+    }
+    if (ret == 0 && seal->durable && v.newest &&
+        v.count >= INKTAG_DB_VERSIONS) {
+        ret = forget_older(db, id, seal->index, &v, l);
+    }
+    if (ret == 0 && v.count >= INKTAG_DB_VERSIONS) {
+        return ink_db_fail(db, EBUSY, "has %d versions of page %llu: settle "
+                           "them first", INKTAG_DB_VERSIONS,
+                           (unsigned long long)seal->index);
+    }
+    return ret < 0 ? ret :
+        ink_db_exec(db, "INSERT INTO page (object, idx, prepared, version, "
+                    "salt, tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "iiiiib",
+                    id, (int64_t)seal->index, (int64_t)generation,
+                    (int64_t)seal->v.version, (int64_t)seal->v.salt,
+                    seal->v.tag, sizeof(seal->v.tag));
+}
+
 static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
-                   uint32_t count, const uint64_t *length, bool flushed,
-                   uint64_t generation)
+                   uint32_t count, const uint64_t *length, uint64_t generation)
 {
     int64_t next_version;
     sqlite3_stmt *stmt;
@@ -321,19 +342,13 @@ static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
     next_version = sqlite3_column_int64(stmt, 0);
     sqlite3_reset(stmt);
 
-    for (uint32_t i = 0; flushed && i < count; i++) {
-        ret = flush_page(db, id, seals[i].index, &l);
-        if (ret < 0) {
-            return ret;
-        }
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (seals[i].index >= (uint64_t)pages_of(l.newest)) {
             return ink_db_fail(db, EINVAL, "was given page %llu of an object "
                                "that ends before it",
                                (unsigned long long)seals[i].index);
         }
-        ret = prepare_page(db, id, &seals[i], generation, next_version);
+        ret = prepare_page(db, id, &seals[i], generation, next_version, &l);
         if (ret < 0) {
             return ret;
         }
@@ -341,9 +356,9 @@ static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
     return 0;
 }
 
-static int begin_prepare(InkTagDb *db, const InkTagDbOid *oid,
-                         const InkTagDbSeal *seals, uint32_t count,
-                         const uint64_t *length, bool flushed, uint64_t *ticket)
+int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
+                      const InkTagDbSeal *seals, uint32_t count,
+                      const uint64_t *length, uint64_t *ticket)
 {
     uint64_t generation;
     int64_t id;
@@ -355,27 +370,13 @@ static int begin_prepare(InkTagDb *db, const InkTagDbOid *oid,
     }
     ret = ink_db_begin_object(db, oid, &id, &generation);
     if (ret == 0) {
-        ret = prepare(db, id, seals, count, length, flushed, generation);
+        ret = prepare(db, id, seals, count, length, generation);
     }
     ret = ink_db_end(db, ret);
     if (ret == 0) {
         *ticket = generation;
     }
     return ret;
-}
-
-int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
-                      const InkTagDbSeal *seals, uint32_t count,
-                      const uint64_t *length, uint64_t *ticket)
-{
-    return begin_prepare(db, oid, seals, count, length, false, ticket);
-}
-
-int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
-                              const InkTagDbSeal *seals, uint32_t count,
-                              const uint64_t *length, uint64_t *ticket)
-{
-    return begin_prepare(db, oid, seals, count, length, true, ticket);
 }
 
 /* --- clear ---------------------------------------------------------------- */

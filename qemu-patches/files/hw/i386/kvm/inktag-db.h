@@ -40,8 +40,9 @@
  *
  * A page that is written to the disk again and again, and never settled, would
  * have ever more versions (-EBUSY). When the disk was flushed, the next prepare
- * of these pages may say so, which settles them alone
- * (inktag_db_prepare_flushed).
+ * of these pages may say so, which settles them alone (InkTagDbSeal.durable). A
+ * version that was never given to the disk is not needed when there is another
+ * (replaces).
  *
  * After a crash between prepare and settle the disk may have either. The
  * caller looks at it, and resolves page by page: the version found is the
@@ -202,6 +203,9 @@ typedef struct InkTagDbPage {
 typedef struct InkTagDbSeal {
     uint64_t index;
     InkTagDbVersion v;
+    /* The newest version of this session */
+    bool replaces;              /* was never given to a disk: v takes its place */
+    bool durable;               /* is durable */
 } InkTagDbSeal;
 
 typedef enum InkTagDbFoundKind {
@@ -312,7 +316,10 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
  * inktag_db_prepare: accept these versions, too, and make this length pending
  *
  * @seals: each page once, and below the length that will be; the versions
- *         reserved in this session
+ *         reserved in this session. replaces: v has the ticket of what it
+ *         replaces; if nothing of this session is unsettled, it is as any other.
+ *         durable: if the page has INKTAG_DB_VERSIONS, what is older than the
+ *         newest of this session is forgotten
  * @length: NULL: the newest that is pending, or as it is
  * @ticket: for settle
  *
@@ -322,18 +329,6 @@ int inktag_db_fetch(InkTagDb *db, const InkTagDbOid *oid, uint64_t first,
 int inktag_db_prepare(InkTagDb *db, const InkTagDbOid *oid,
                       const InkTagDbSeal *seals, uint32_t count,
                       const uint64_t *length, uint64_t *ticket);
-
-/**
- * inktag_db_prepare_flushed: the same, where the disk was flushed since these
- * pages were prepared before
- *
- * Of each page the newest version of this session is durable. Of a page that has
- * INKTAG_DB_VERSIONS what is older is forgotten first: so there is room for one
- * more, without a settle.
- */
-int inktag_db_prepare_flushed(InkTagDb *db, const InkTagDbOid *oid,
-                              const InkTagDbSeal *seals, uint32_t count,
-                              const uint64_t *length, uint64_t *ticket);
 
 /* What the disk has of the pages below end may be what was cut off. */
 int inktag_db_stale(InkTagDb *db, const InkTagDbOid *oid, uint64_t end);

@@ -324,13 +324,8 @@ static int prepare(InkTagServer *s, const struct kvm_inktag_store *request,
     uint64_t length = request->value[0], ticket;
     int ret;
 
-    if (request->value[1]) {
-        ret = inktag_db_prepare_flushed(s->db, &oid, seals, request->count,
-                                        &length, &ticket);
-    } else {
-        ret = inktag_db_prepare(s->db, &oid, seals, request->count, &length,
-                                &ticket);
-    }
+    ret = inktag_db_prepare(s->db, &oid, seals, request->count, &length,
+                            &ticket);
     if (ret == 0) {
         answer->value[0] = s->ticket = ticket;
     }
@@ -352,10 +347,13 @@ static int serve_prepare(InkTagServer *s,
     for (uint32_t i = 0; i < request->count; i++) {
         const struct kvm_inktag_record *r = &request->record[i];
 
-        if (r->flags) {
+        if (r->flags && r->flags != KVM_INKTAG_RECORD_REPLACES &&
+            r->flags != KVM_INKTAG_RECORD_DURABLE) {
             return NONSENSE;
         }
         seals[i].index = r->index;
+        seals[i].replaces = r->flags == KVM_INKTAG_RECORD_REPLACES;
+        seals[i].durable = r->flags == KVM_INKTAG_RECORD_DURABLE;
         seals[i].v.version = r->version;
         seals[i].v.salt = r->salt;
         memcpy(seals[i].v.tag, r->tag, sizeof(r->tag));
