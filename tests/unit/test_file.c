@@ -385,6 +385,7 @@ START_TEST(announced)
 	/* what is touched for other reasons is announced with the next */
 	writes(0, 1, GFN + 1, 2);
 	k_page(g, GFN + 1);
+	ink_files_evict(&g->vm);
 	ck_assert_uint_eq(store_versions(st, first, 1), 0);
 	writes(0, 0, GFN, 3);
 	write_back(0, GFN);
@@ -510,7 +511,7 @@ END_TEST
 /* What the disk was given stays accepted beside what comes after, and that it was given is known by the frame. */
 START_TEST(given_by_frame)
 {
-	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	length(INKTAG_LENGTH_REACH, 3 * PAGE);
 	writes(0, 0, GFN, 1);
 	write_back(0, GFN);
 	/* it is read in elsewhere, and written there; its frame before is another's now */
@@ -520,7 +521,18 @@ START_TEST(given_by_frame)
 	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 	write_back(0, GFN + 7);
 	ck_assert_uint_eq(store_versions(st, first, 0), 2);
-	/* the frame has another page of the file */
+	/* the frame has another page of the file, before it was given, and after */
+	writes(0, 2, GFN + 7, 3);
+	k_page(g, GFN + 7);
+	writes(0, 1, GFN + 7, 3);
+	/* and is moved, which an honest kernel does not */
+	memcpy(disk[1], k_page(g, GFN + 7), PAGE);
+	k_write(g, GFN + 9, disk[1]);
+	writes(0, 1, GFN + 9, 4);
+	ck_assert_int_eq(announce(GFN + 7, INKTAG_IO_ANNOUNCE), 0);
+	k_page(g, GFN + 9);
+	memcpy(disk[1], k_page(g, GFN + 9), PAGE);
+	k_write(g, GFN + 7, disk[1]);
 	writes(0, 1, GFN + 7, 3);
 	write_back(1, GFN + 7);
 	crash();
@@ -1086,6 +1098,22 @@ START_TEST(left)
 }
 END_TEST
 
+/* Nor does it take what of a cut the disk may have. */
+START_TEST(left_stale)
+{
+	length(INKTAG_LENGTH_REACH, PAGE);
+	sync_all(0);
+	writes(0, 5, GFN + 5, 1);
+	k_page(g, GFN + 5);
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
+	ck_assert_int_eq(announce(GFN + 5, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+}
+END_TEST
+
 /* Files that are kept for their last writeback make room for those that are opened. */
 START_TEST(left_make_room)
 {
@@ -1139,6 +1167,8 @@ START_TEST(left_unannounced)
 	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
 	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EBUSY);
 	store_serve(st, g);
+	ink_files_evict(&g->vm);
+	ck_assert_uint_eq(g->vm.nr_files, 1);
 	write_back(0, GFN);
 	ck_assert_uint_eq(g->vm.nr_files, 0);
 	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
@@ -1659,6 +1689,7 @@ Suite *suite_file(void)
 	tcase_add_test(tc, beyond);
 	tcase_add_test(tc, left);
 	tcase_add_test(tc, left_unannounced);
+	tcase_add_test(tc, left_stale);
 	tcase_add_test(tc, left_make_room);
 	tcase_add_test(tc, synced_by_another);
 	tcase_add_test(tc, left_without_name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* valid.c - the invariants V1 to V4, V7 and V8 of inktag.h, and F2 and F5 of files, checked the slow way. */
+/* valid.c - the invariants V1 to V4, V7 and V8 of inktag.h, and F2, F5 and F6 of files, checked the slow way. */
 #include "unit.h"
 
 static bool mapping_is_valid(struct ink_spage *s, const struct ink_mapping *m)
@@ -211,7 +211,7 @@ static bool references_are_valid(struct ink_vm *vm)
 
 static bool all_is_valid(struct ink_vm *vm)
 {
-	u64 held = 0, frames = 0, records = 0, files = 0, id, gfn, nr = 0;
+	u64 held = 0, frames = 0, records = 0, files = 0, outgoing = 0, id, gfn, nr = 0;
 	struct ink_file *file;
 	struct ink_hap *hap;
 	u32 haps = 0;
@@ -225,10 +225,11 @@ static bool all_is_valid(struct ink_vm *vm)
 		if (file->nr != id || !file_is_valid(file, &held, &frames, &records))
 			return false;
 		files++;
+		outgoing += file->nr_outgoing;
 	}
 	for (gfn = 0; ink_map_next(&vm->held, &gfn, U64_MAX); gfn++)
 		nr++;
-	return references_are_valid(vm) && files == vm->nr_files && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
+	return references_are_valid(vm) && files == vm->nr_files && outgoing == map_size(&vm->outgoing) && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
 	       frames == vm->frames && records == vm->records &&
 	       frames <= vm->limits.frames && records <= INK_RECORDS(&vm->limits);
 }
