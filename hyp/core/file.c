@@ -33,7 +33,7 @@ int ink_file_open(struct ink_thread *t, u64 serial, const u64 oid[2])
 		return -EEXIST;
 	file = ink_file_find(vm, oid);
 	if (!file && vm->nr_files >= vm->limits.files)
-		ink_files_evict(vm);
+		ink_files_free_left(vm);
 	if (!file && vm->nr_files >= vm->limits.files)
 		return -ENOSPC;
 	if (!file || file->leaving || file->left)
@@ -268,6 +268,8 @@ static int be_outgoing(struct ink_spage *s)
 	if (before) {
 		before->outgoing = 0;
 		before->file->nr_outgoing--;
+		if (before->file != s->file)
+			free_unneeded(before->file);
 	}
 	end_outgoing(s);
 	s->outgoing = s->gfn + 1;
@@ -275,8 +277,12 @@ static int be_outgoing(struct ink_spage *s)
 	return 0;
 }
 
+/* What is not announced may be so later: it is outgoing until then. */
 static void given(struct ink_spage *s)
 {
+	s->device = s->id.version;
+	if (s->written)
+		return;
 	s->ungiven = false;
 	end_outgoing(s);
 	free_unneeded(s->file);
@@ -335,17 +341,19 @@ static void stale_is_stored(struct ink_file *file, const struct kvm_inktag_store
 	file->told = max(file->told, r->value[2]);
 }
 
-/* A page that was in the request; what was written since is not. Its frame is given to a device only after that. */
-static void announced(struct ink_spage *s, u64 ticket)
+/* A page that was in the request; what was written since is not. A device may have had it before, beyond the length. */
+static void announced(struct ink_spage *s, u64 version, u64 ticket)
 {
 	struct ink_file *file = s->file;
 
 	s->asked = false;
 	s->ticket = ticket;
-	s->ungiven = true;
+	s->ungiven = version != s->device;
 	forget_key(file, &s->written);
 	s->written = s->again;
 	s->again = 0;
+	if (!s->ungiven && !s->written)
+		end_outgoing(s);
 }
 
 void ink_file_refused(struct ink_file *file, const struct kvm_inktag_store *r)
@@ -372,7 +380,7 @@ int ink_file_prepared(struct ink_file *file, const struct kvm_inktag_store *r, u
 	for (i = 0; i < r->count; i++) {
 		s = ink_map_get(&file->obj.pages, r->record[i].index);
 		if (s && s->asked)
-			announced(s, ticket);
+			announced(s, r->record[i].version, ticket);
 	}
 	stale_is_stored(file, r);
 	file->ticket = ticket;
@@ -412,17 +420,24 @@ static void evict(struct ink_file *file)
 	}
 }
 
+void ink_files_free_left(struct ink_vm *vm)
+{
+	struct ink_file *file;
+	u64 nr;
+
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
+		if (file->left && is_stored(file))
+			file_free(file);
+}
+
 void ink_files_evict(struct ink_vm *vm)
 {
 	struct ink_file *file;
 	u64 nr;
 
-	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++) {
-		if (file->left && is_stored(file))
-			file_free(file);
-		else
-			evict(file);
-	}
+	ink_files_free_left(vm);
+	for (nr = 0; (file = ink_map_next(&vm->files, &nr, U64_MAX)); nr++)
+		evict(file);
 }
 
 static int add_version(struct ink_spage *s, const struct kvm_inktag_record *r)
@@ -468,6 +483,7 @@ static int add_records(struct ink_file *file, u64 first, u64 last, const struct 
 			err = ink_object_add(&file->obj, r[i].index, &s);
 			if (err)
 				return err;
+			s->ticket = file->ticket;
 		}
 		err = add_version(s, &r[i]);
 		if (err)
@@ -622,9 +638,10 @@ int ink_file_cleared(struct ink_file *file, const struct kvm_inktag_store *r, u6
 	return 0;
 }
 
-/* What the store does not know of the files' ends, and the disk may get. */
-static int announce_ends(struct ink_vm *vm, const struct ink_io *io)
+/* What the store does not know of the files' ends, and the disk may get; no page, so that only the store can be the reason. */
+static int announce_ends(struct ink_vm *vm, bool flushed)
 {
+	const struct ink_io io = { .flushed = flushed };
 	struct ink_file *file;
 	u64 nr;
 	int err;
@@ -633,35 +650,56 @@ static int announce_ends(struct ink_vm *vm, const struct ink_io *io)
 		/* What is beyond a cut is in no record: the store must not take it for what was there before. */
 		if ((!file->left && file->cut == U64_MAX) || ink_file_end_is_stored(file))
 			continue;
-		err = ink_ask_prepare(file, U64_MAX, true, io);
+		err = ink_ask_prepare(file, 0, true, &io);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+/* Of what is beyond the length the store only has to know that it may be there. */
+static bool is_to_be_announced(const struct ink_spage *s)
+{
+	return s->written && (s->id.index < ink_pages_of(s->file->length) || s->id.index >= s->file->told);
+}
+
+static int announce_frames(struct ink_vm *vm, const struct ink_io *io)
+{
+	struct ink_spage *s;
+	int err = 0;
+	u64 i;
+
+	for (i = 0; !err && i < io->count; i++) {
+		s = ink_map_get(&vm->outgoing, io->gfn + i);
+		if (s && is_to_be_announced(s))
+			err = ink_ask_prepare(s->file, U64_MAX, false, io);
+	}
+	return err;
+}
+
 int ink_before_io(struct ink_vm *vm, u64 gfn, u64 count, u64 step)
 {
 	const struct ink_io io = { .gfn = gfn, .count = count, .flushed = step == INKTAG_IO_FLUSHED };
 	struct ink_spage *s;
+	int err, err2;
 	u64 i;
-	int err;
 
 	ink_assert_locked(vm);
 	if (!count || count > INKTAG_IO_MAX || gfn >= INK_GFN_END || step >= INKTAG_IO_STEP_COUNT)
 		return -EINVAL;
 	for (i = 0; i < count; i++)
 		ink_gfn_touch(vm, gfn + i);
-	err = announce_ends(vm, &io);
-	for (i = 0; !err && i < count; i++) {
+	/* Another file's end is no reason to keep these pages back: the kernel writes them in any case. */
+	err = announce_ends(vm, io.flushed);
+	if (err == -EINPROGRESS)
+		return err;
+	err2 = announce_frames(vm, &io);
+	if (err2 == -EINPROGRESS)
+		return err2;
+	for (i = 0; i < count; i++) {
 		s = ink_map_get(&vm->outgoing, gfn + i);
-		if (s && s->written)
-			err = ink_ask_prepare(s->file, U64_MAX, false, &io);
-	}
-	for (i = 0; !err && i < count; i++) {
-		s = ink_map_get(&vm->outgoing, gfn + i);
-		if (s && !s->written)
+		if (s)
 			given(s);
 	}
-	return err;
+	return err2 ? err2 : err;
 }

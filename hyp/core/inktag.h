@@ -104,9 +104,10 @@ struct ink_spage {
 	u64 written;		/* when it became DIRTY first since it was announced: its key in file->unannounced; 0: it is */
 	u64 again;		/* likewise, since the request that is under way; 0: not */
 	bool asked;		/* the request under way announces it */
-	u64 ticket;		/* its newest version was prepared under this one; 0: not since it is here */
+	u64 ticket;		/* its newest version was prepared under this one, or before it; 0: it is settled, if there is one */
 	u64 outgoing;		/* its frame in vm->outgoing, plus 1; 0: it is not there */
 	bool ungiven;		/* no device was given the newest version that the store knows */
+	u64 device;		/* the version that one was given last; 0: none since the page is here */
 	struct ink_doubt *doubt;	/* CLOAKED: id.version and tag are none then. NULL: no doubt */
 	bool lost;		/* CLOAKED: it was none of its versions */
 };
@@ -463,6 +464,8 @@ void ink_file_left(struct ink_file *file);
 void ink_files_left(struct ink_hap *opener);
 /* Records that can be had again make room for others. */
 void ink_files_evict(struct ink_vm *vm);
+/* Files that nobody has any more, and that stay only for their last writeback. */
+void ink_files_free_left(struct ink_vm *vm);
 void ink_files_free(struct ink_vm *vm);
 
 /* For store.c: the answers. new: -ENOSPC, -ENOMEM, -EINVAL; fetched: -ENOSPC, -ENOMEM, -EINVAL; prepared: -EINVAL. */

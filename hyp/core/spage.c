@@ -206,6 +206,8 @@ static int absent_make(struct ink_hap *hap, u64 serial, u64 index, u64 gfn, bool
 	ink_assert_locked(vm);
 	if (ink_spage_find(hap, serial, index))
 		return -EEXIST;
+	if (vm->records + 2 > INK_RECORDS(&vm->limits))
+		ink_files_free_left(vm);
 	if (vm->frames >= vm->limits.frames || vm->records + 2 > INK_RECORDS(&vm->limits))
 		return -ENOSPC;
 

@@ -129,7 +129,7 @@ static void prepare_page(struct kvm_inktag_store *r, struct ink_spage *s, bool d
 	add_seal(r, s, durable);
 }
 
-/* The store has one version of it at most, or can do without the newest. */
+/* The store has one version of it at most, or can do without the newest. Of one that it had before we do not know. */
 static bool has_room(const struct ink_spage *s)
 {
 	return (s->ungiven && s->state != INK_DIRTY) || s->ticket <= s->file->settled;
@@ -137,6 +137,7 @@ static bool has_room(const struct ink_spage *s)
 
 int ink_ask_prepare(struct ink_file *file, u64 mark, bool any, const struct ink_io *io)
 {
+	const bool flushed = io && io->flushed;
 	struct ink_vm *vm = file->vm;
 	struct kvm_inktag_store *r;
 	struct ink_spage *s;
@@ -149,8 +150,11 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, bool any, const struct ink_
 	for (i = 0; io && i < io->count && r->count < KVM_INKTAG_RECORDS; i++) {
 		s = ink_map_get(&vm->outgoing, io->gfn + i);
 		if (s && s->file == file && s->written)
-			prepare_page(r, s, io->flushed);
+			prepare_page(r, s, flushed);
 	}
+	/* After a flush there is room for those, and may be none for others. */
+	if (flushed)
+		mark = 0;
 	for (key = 1; r->count < KVM_INKTAG_RECORDS && key <= mark; key++) {
 		s = ink_map_next(&file->unannounced, &key, mark);
 		if (!s)
@@ -160,7 +164,7 @@ int ink_ask_prepare(struct ink_file *file, u64 mark, bool any, const struct ink_
 			prepare_page(r, s, false);
 	}
 	r->value[0] = file->length;
-	r->value[1] = io && io->flushed;
+	r->value[1] = flushed;
 	r->value[2] = unknown_stale(file);
 	if (r->count || any || r->value[2])
 		return err;

@@ -466,6 +466,7 @@ START_TEST(flush_of_others)
 	k_page(g, GFN + 1);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), -EBUSY);
 	ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
+	ck_assert_uint_ne(SPAGE(hap, SERIAL, 1)->written, 0);
 	crash();
 	read_in(1, GFN + 1);
 	reads(0, 1, GFN + 1, 1);
@@ -505,6 +506,115 @@ START_TEST(never_given)
 	crash();
 	read_in(0, GFN);
 	reads(0, 0, GFN, 1);
+}
+END_TEST
+
+/*
+ * A device may get what is announced later: what is beyond the length when the kernel writes it (_i = 0, 1), or what the store
+ * did not take then (2). It stays accepted beside what comes after.
+ */
+START_TEST(given_before_announced)
+{
+	s64 ticket;
+
+	length(INKTAG_LENGTH_REACH, PAGE);
+	if (_i < 2) {
+		writes(0, 3, GFN + 3, 1);
+		write_back(3, GFN + 3);
+		length(INKTAG_LENGTH_REACH, 4 * PAGE);
+	} else {
+		length(INKTAG_LENGTH_REACH, 4 * PAGE);
+		writes(0, 3, GFN + 3, 7);
+		sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+		writes(0, 3, GFN + 3, 1);
+		store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
+		ck_assert_int_eq(announce(GFN + 3, INKTAG_IO_ANNOUNCE), -EIO);
+		memcpy(disk[3], k_page(g, GFN + 3), PAGE);
+	}
+	ticket = sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	if (_i == 1) {
+		ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+		store_serve(st, g);
+		ck_assert_uint_eq(g->vm.nr_files, 0);
+		return;
+	}
+	writes(0, 3, GFN + 3, 2);
+	sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, ticket), 0);
+	crash();
+	read_in(3, GFN);
+	reads(0, 3, GFN, 1);
+}
+END_TEST
+
+/*
+ * A file is opened, two of its pages are written and go to the disk, and it is closed, and so on, and it grows: after a
+ * flush there is room, and other files do not wait for it.
+ */
+START_TEST(given_again_and_again)
+{
+	u64 n;
+
+	ck_assert_int_eq(file_open(0, 91, second), 0);
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	for (n = 1; n <= 9; n++) {
+		writes(0, 0, GFN, n);
+		writes(0, 1, GFN + 1, n);
+		length(INKTAG_LENGTH_REACH, 2 * PAGE + n);
+		ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+		store_serve(st, g);
+		ck_assert_int_eq(announce(GFN + 30, INKTAG_IO_ANNOUNCE), 0);
+		for (u64 i = 0; i < 2; i++) {
+			if (announce(GFN + i, INKTAG_IO_ANNOUNCE))
+				ck_assert_int_eq(announce(GFN + i, INKTAG_IO_FLUSHED), 0);
+			memcpy(disk[i], k_page(g, GFN + i), PAGE);
+		}
+		ck_assert_uint_eq(g->vm.nr_files, 1);
+		ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+	}
+	crash();
+	read_in(0, GFN);
+	read_in(1, GFN + 1);
+	reads(0, 0, GFN, 9);
+	reads(0, 1, GFN + 1, 9);
+}
+END_TEST
+
+/* Of a page that the store had before the file was opened, we do not know for how many versions there is room. */
+START_TEST(given_before_opened)
+{
+	u64 n;
+
+	length(INKTAG_LENGTH_REACH, 2 * PAGE);
+	for (n = 1; n <= KVM_INKTAG_VERSIONS; n++) {
+		writes(0, 1, GFN + 1, n);
+		write_back(1, GFN + 1);
+	}
+	ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
+	store_serve(st, g);
+	ck_assert_uint_eq(g->vm.nr_files, 0);
+	ck_assert_int_eq(file_open(0, SERIAL, first), 0);
+	writes(0, 0, GFN, 1);
+	writes(0, 1, GFN + 1, n);
+	k_page(g, GFN + 1);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
+	ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_ANNOUNCE), -EBUSY);
+	ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_FLUSHED), 0);
+}
+END_TEST
+
+/* What the store does not take of one file's end does not keep another one's pages back. */
+START_TEST(end_of_another)
+{
+	ck_assert_int_eq(file_open(0, 91, second), 0);
+	ck_assert_int_eq(UNTIL_ANSWERED(ink_file_length(hap, 91, INKTAG_LENGTH_REACH, 2 * PAGE)), 2 * PAGE);
+	ck_assert_int_eq(UNTIL_ANSWERED(ink_file_length(hap, 91, INKTAG_LENGTH_SET, PAGE)), PAGE);
+	length(INKTAG_LENGTH_REACH, PAGE);
+	writes(0, 0, GFN, 5);
+	store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
+	ck_assert_int_eq(announce(GFN, INKTAG_IO_ANNOUNCE), 0);
+	ck_assert_uint_eq(store_versions(st, first, 0), 1);
 }
 END_TEST
 
@@ -1668,6 +1778,10 @@ Suite *suite_file(void)
 	tcase_add_test(tc, flush_of_others);
 	tcase_add_loop_test(tc, never_given, 0, 4);
 	tcase_add_test(tc, given_by_frame);
+	tcase_add_loop_test(tc, given_before_announced, 0, 3);
+	tcase_add_test(tc, given_again_and_again);
+	tcase_add_test(tc, given_before_opened);
+	tcase_add_test(tc, end_of_another);
 	tcase_add_test(tc, others_written_back);
 	tcase_add_loop_test(tc, written_before_seal, 0, 4);
 	tcase_add_loop_test(tc, beyond_on_the_disk, 0, 2);
