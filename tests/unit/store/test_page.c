@@ -328,15 +328,21 @@ START_TEST(too_many_versions)
 }
 END_TEST
 
+static uint64_t prepare_seal(InkTagDbSeal s)
+{
+	uint64_t ticket;
+
+	MUST(db, inktag_db_prepare(db, &oid, &s, 1, NULL, &ticket));
+	return ticket;
+}
+
 /* Prepares a new version of one page; the disk was flushed after the one before. */
 static uint64_t flushed(uint64_t index)
 {
 	InkTagDbSeal s = seal_new(db, &oid, index);
-	uint64_t ticket;
 
 	s.durable = true;
-	MUST(db, inktag_db_prepare(db, &oid, &s, 1, NULL, &ticket));
-	return ticket;
+	return prepare_seal(s);
 }
 
 START_TEST(prepare_flushed)
@@ -428,11 +434,9 @@ END_TEST
 static uint64_t replaces(uint64_t index)
 {
 	InkTagDbSeal s = seal_new(db, &oid, index);
-	uint64_t ticket;
 
 	s.replaces = true;
-	MUST(db, inktag_db_prepare(db, &oid, &s, 1, NULL, &ticket));
-	return ticket;
+	return prepare_seal(s);
 }
 
 START_TEST(prepare_replaces)
@@ -467,6 +471,7 @@ START_TEST(prepare_replaces)
 	s[0] = s[1] = seal_new(db, &oid, 1);
 	s[0].replaces = s[1].replaces = true;
 	s[1].v.version = seal_new(db, &oid, 1).v.version;
+	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 2, NULL, &later));
 	MUST(db, inktag_db_prepare(db, &oid, s, 1, NULL, &later));
 	expect(1, false, 4, 13, 10, 9, 8);
 	REFUSED(db, EINVAL, inktag_db_prepare(db, &oid, s, 1, NULL, &later));

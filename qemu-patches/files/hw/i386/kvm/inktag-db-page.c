@@ -225,21 +225,20 @@ static int set_length(InkTagDb *db, int64_t id, int64_t length)
 typedef struct Versions {
     int64_t count;
     int64_t newest;
-    int64_t twice;              /* of them are this prepare's, or this version */
+    int64_t twice;              /* of them are this version */
 } Versions;
 
 static int read_versions(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
-                         uint64_t generation, Versions *v)
+                         Versions *v)
 {
     sqlite3_stmt *stmt;
     int64_t since;
     int ret = ink_db_query(db, &stmt, "SELECT count(*), max(prepared), "
-                           "ifnull(sum(prepared = ?3 OR version = ?4), 0), "
+                           "ifnull(sum(version = ?3), 0), "
                            "(SELECT generation FROM lost "
                            "WHERE object = ?1 AND idx = ?2) "
-                           "FROM page WHERE object = ?1 AND idx = ?2", "iiii",
-                           id, (int64_t)seal->index, (int64_t)generation,
-                           (int64_t)seal->v.version);
+                           "FROM page WHERE object = ?1 AND idx = ?2", "iii",
+                           id, (int64_t)seal->index, (int64_t)seal->v.version);
 
     if (ret < 0) {
         return ret;
@@ -291,10 +290,10 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
                            "object in this session",
                            (unsigned long long)seal->v.version);
     }
-    ret = read_versions(db, id, seal, generation, &v);
+    ret = read_versions(db, id, seal, &v);
     if (ret == 0 && v.twice) {
-        return ink_db_fail(db, EINVAL, "was given page %llu, or a version of "
-                           "it, twice", (unsigned long long)seal->index);
+        return ink_db_fail(db, EINVAL, "was given a version of page %llu twice",
+                           (unsigned long long)seal->index);
     }
     if (ret == 0 && seal->replaces && v.newest) {
         return ink_db_exec(db, "UPDATE page SET version = ?4, salt = ?5, "
@@ -319,6 +318,17 @@ static int prepare_page(InkTagDb *db, int64_t id, const InkTagDbSeal *seal,
                     id, (int64_t)seal->index, (int64_t)generation,
                     (int64_t)seal->v.version, (int64_t)seal->v.salt,
                     seal->v.tag, sizeof(seal->v.tag));
+}
+
+/* Callers have hundreds of them at most. */
+static bool is_among(const InkTagDbSeal *seals, uint32_t count, uint64_t index)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (seals[i].index == index) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
@@ -346,6 +356,10 @@ static int prepare(InkTagDb *db, int64_t id, const InkTagDbSeal *seals,
         if (seals[i].index >= (uint64_t)pages_of(l.newest)) {
             return ink_db_fail(db, EINVAL, "was given page %llu of an object "
                                "that ends before it",
+                               (unsigned long long)seals[i].index);
+        }
+        if (is_among(seals, i, seals[i].index)) {
+            return ink_db_fail(db, EINVAL, "was given page %llu twice",
                                (unsigned long long)seals[i].index);
         }
         ret = prepare_page(db, id, &seals[i], generation, next_version, &l);
