@@ -125,12 +125,25 @@ static s64 sync_step(u64 op, u64 value)
 	return UNTIL_ANSWERED(ink_file_sync(hap, SERIAL, op, value));
 }
 
+/* The first half of a sync: its ticket. */
+static s64 seal_all(void)
+{
+	return sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+}
+
 /* What the kernel's disk has. */
 static u8 disk[PAGES][PAGE];
 
 static int announce(u64 gfn, u64 step)
 {
 	return UNTIL_ANSWERED(ink_before_io(&g->vm, gfn, 1, step));
+}
+
+/* With a flush of the disk, if there is no room. */
+static void announce_all(u64 gfn)
+{
+	if (announce(gfn, INKTAG_IO_ANNOUNCE))
+		ck_assert_int_eq(announce(gfn, INKTAG_IO_FLUSHED), 0);
 }
 
 /* The kernel's writeback of the page. */
@@ -460,7 +473,7 @@ START_TEST(flush_of_others)
 		write_back(0, GFN);
 	}
 	writes(0, 1, GFN + 1, 2);
-	sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	seal_all();
 	writes(0, 0, GFN, n);
 	writes(0, 1, GFN + 1, 3);
 	k_page(g, GFN + 1);
@@ -487,7 +500,7 @@ START_TEST(never_given)
 	for (n = 2; n <= 9; n++) {
 		writes(0, 0, GFN, n);
 		if (_i == 0 || _i == 3) {
-			sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+			seal_all();
 			if (_i == 3)
 				ink_files_evict(&g->vm);
 		} else if (_i == 1) {
@@ -498,7 +511,7 @@ START_TEST(never_given)
 			/* it goes along with another one's */
 			k_page(g, GFN);
 			writes(0, 1, GFN + 1, n);
-			ck_assert_int_eq(announce(GFN + 1, INKTAG_IO_ANNOUNCE) ? announce(GFN + 1, INKTAG_IO_FLUSHED) : 0, 0);
+			announce_all(GFN + 1);
 		}
 		ck_assert_uint_eq(store_versions(st, first, 0), 2);
 	}
@@ -525,13 +538,13 @@ START_TEST(given_before_announced)
 	} else {
 		length(INKTAG_LENGTH_REACH, 4 * PAGE);
 		writes(0, 3, GFN + 3, 7);
-		sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+		seal_all();
 		writes(0, 3, GFN + 3, 1);
 		store_refuse(st, KVM_INKTAG_STORE_PREPARE, -EIO);
 		ck_assert_int_eq(announce(GFN + 3, INKTAG_IO_ANNOUNCE), -EIO);
 		memcpy(disk[3], k_page(g, GFN + 3), PAGE);
 	}
-	ticket = sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	ticket = seal_all();
 	if (_i == 1) {
 		ck_assert_int_eq(ink_object_leave(hap, SERIAL), 0);
 		store_serve(st, g);
@@ -539,7 +552,7 @@ START_TEST(given_before_announced)
 		return;
 	}
 	writes(0, 3, GFN + 3, 2);
-	sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	seal_all();
 	ck_assert_int_eq(sync_step(INKTAG_SYNC_SETTLE, ticket), 0);
 	crash();
 	read_in(3, GFN);
@@ -565,8 +578,7 @@ START_TEST(given_again_and_again)
 		store_serve(st, g);
 		ck_assert_int_eq(announce(GFN + 30, INKTAG_IO_ANNOUNCE), 0);
 		for (u64 i = 0; i < 2; i++) {
-			if (announce(GFN + i, INKTAG_IO_ANNOUNCE))
-				ck_assert_int_eq(announce(GFN + i, INKTAG_IO_FLUSHED), 0);
+			announce_all(GFN + i);
 			memcpy(disk[i], k_page(g, GFN + i), PAGE);
 		}
 		ck_assert_uint_eq(g->vm.nr_files, 1);
@@ -664,8 +676,7 @@ START_TEST(others_written_back)
 	for (n = 2; n <= 9; n++) {
 		writes(0, 1, GFN + 1, n);
 		writes(0, 0, GFN, n);
-		if (announce(GFN, INKTAG_IO_ANNOUNCE))
-			ck_assert_int_eq(announce(GFN, INKTAG_IO_FLUSHED), 0);
+		announce_all(GFN);
 		ck_assert_uint_le(store_versions(st, first, 1), 2);
 	}
 	reads(0, 1, GFN + 1, 9);
@@ -769,7 +780,7 @@ START_TEST(sync_of_many)
 		if (i % 8 == 7)
 			k_page(g, GFN + i);
 	}
-	sync_step(INKTAG_SYNC_SEAL, sync_step(INKTAG_SYNC_BEGIN, 0));
+	seal_all();
 	for (i = 0; i < 150; i++)
 		ck_assert_uint_eq(store_versions(st, first, i), 1);
 	ck_assert_uint_eq(file()->nr_dirty, 0);

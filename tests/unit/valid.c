@@ -229,7 +229,8 @@ static bool all_is_valid(struct ink_vm *vm)
 	}
 	for (gfn = 0; ink_map_next(&vm->held, &gfn, U64_MAX); gfn++)
 		nr++;
-	return references_are_valid(vm) && files == vm->nr_files && outgoing == map_size(&vm->outgoing) && haps == vm->nr_haps && nr == held && held == vm->nr_held &&
+	return references_are_valid(vm) && files == vm->nr_files && outgoing == map_size(&vm->outgoing) &&
+	       haps == vm->nr_haps && nr == held && held == vm->nr_held &&
 	       frames == vm->frames && records == vm->records &&
 	       frames <= vm->limits.frames && records <= INK_RECORDS(&vm->limits);
 }
